@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+
+const abandonedAfterMs = 60 * 60 * 1000
+
+/**
+ * The folder that keeps what servers need between runs: the environment's MEKONG_STACK_CACHE, else the user's cache
+ * folder. For root it is /var/cache, which the unprivileged users that servers run as can enter.
+ */
+export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  if (environment['MEKONG_STACK_CACHE']) return environment['MEKONG_STACK_CACHE']
+  if (process.getuid?.() === 0) return '/var/cache/mekong-stack'
+  if (environment['XDG_CACHE_HOME']) return join(environment['XDG_CACHE_HOME'], 'mekong-stack')
+  const userCaches = process.platform === 'darwin' ? 'Library/Caches' : '.cache'
+  return join(homedir(), userCaches, 'mekong-stack')
+}
+
+/**
+ * The folder, after `build` has filled it unless it is there already. Nobody sees it half filled: `build` gets another
+ * folder, which is renamed when it is complete. Of two that build at the same time the first wins, and both use that.
+ */
+export async function buildOnce(folder: string, build: (folder: string) => Promise<void>): Promise<string> {
+  if (existsSync(folder)) return folder
+  const parent = dirname(folder)
+  const building = join(parent, `building-${basename(folder)}-${randomBytes(6).toString('hex')}`)
+  await mkdir(parent, { recursive: true, mode: 0o755 })
+  await removeAbandoned(parent)
+  await mkdir(building, { mode: 0o755 })
+  try {
+    await build(building)
+    await rename(building, folder)
+  } catch (error) {
+    await rm(building, { recursive: true, force: true })
+    if (!existsSync(folder)) throw error
+  }
+  return folder
+}
+
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    if (!name.startsWith('building-')) continue
+    const folder = join(parent, name)
+    const modifiedMs = await stat(folder).then(
+      found => found.mtimeMs,
+      () => Date.now(),
+    )
+    if (Date.now() - modifiedMs > abandonedAfterMs) await rm(folder, { recursive: true, force: true })
+  }
+}

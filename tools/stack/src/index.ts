@@ -1,0 +1,5 @@
+export type { EndSignal, Server } from './server.ts'
+export { type FreshDatabase, freshDatabase } from './postgres/fresh-database.ts'
+export { openPostgres, type Postgres } from './postgres/open-postgres.ts'
+export type { PostgresSettings } from './postgres/postgres-settings.ts'
+export { type PostgresServer, startPostgres, type StartPostgresOptions } from './postgres/start-postgres.ts'
