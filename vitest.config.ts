@@ -10,28 +10,37 @@ const suffixes = {
   docs: '.docs.test.ts',
 }
 
-const project = (name: string, test: object): TestProjectConfiguration => ({
+const withPostgres = { globalSetup: 'tools/stack/src/vitest-global-setup.ts' }
+
+// Groups run one after the other: cheap ones first, those that kill processes never beside those that measure waits.
+const project = (name: string, groupOrder: number, test: object): TestProjectConfiguration => ({
   extends: true,
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
-  test: { name, exclude: ['**/node_modules/**', '**/dist/**'], ...test },
+  test: {
+    name,
+    sequence: { groupOrder },
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    ...test,
+  },
 })
 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', {
+      project('unit', 0, {
         include: [everywhere('.test.ts')],
         exclude: ['**/node_modules/**', '**/dist/**', ...Object.values(suffixes).map(everywhere)],
       }),
-      project('types', {
+      project('types', 1, {
         include: [],
         typecheck: { enabled: true, only: true, include: [everywhere('.test-d.ts')], tsconfig: 'tsconfig.types.json' },
       }),
-      project('conformance', { include: [everywhere(suffixes.conformance)], testTimeout: 20_000 }),
-      project('integration', { include: [everywhere(suffixes.integration)], testTimeout: 60_000, hookTimeout: 60_000 }),
-      project('fault', { include: [everywhere(suffixes.fault)], testTimeout: 120_000, hookTimeout: 60_000 }),
-      project('docs', { include: [everywhere(suffixes.docs)], testTimeout: 60_000 }),
+      project('conformance', 2, { ...withPostgres, include: [everywhere(suffixes.conformance)], testTimeout: 20_000 }),
+      project('integration', 3, { ...withPostgres, include: [everywhere(suffixes.integration)], testTimeout: 60_000 }),
+      project('fault', 4, { ...withPostgres, include: [everywhere(suffixes.fault)], testTimeout: 120_000 }),
+      project('docs', 5, { include: [everywhere(suffixes.docs)], testTimeout: 60_000 }),
     ],
+    hookTimeout: 60_000,
   },
 })
