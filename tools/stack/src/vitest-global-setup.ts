@@ -1,13 +1,6 @@
 import type { TestProject } from 'vitest/node'
 import { openPostgres, type Postgres } from './postgres/open-postgres.ts'
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    /** Of the Postgres that all suites of the run share: `freshDatabase(inject('postgresUrl'))`. */
-    readonly postgresUrl: string
-  }
-}
-
 interface SharedPostgres {
   readonly opening: Promise<Postgres>
   users: number
@@ -19,7 +12,7 @@ const shared = globalThis as { [sharedKey]?: SharedPostgres | undefined }
 
 /** For `globalSetup` of vitest projects that need a Postgres. Starts it once a run and ends it with the last project. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const using = (shared[sharedKey] ??= { opening: openPostgres(), users: 0 })
+  const using = (shared[sharedKey] ??= { opening: openPostgres({ storage: 'memory' }), users: 0 })
   using.users++
   project.provide('postgresUrl', (await using.opening).url)
   return async () => {

@@ -1,4 +1,5 @@
 import { type FreshDatabase, freshDatabase } from './fresh-database.ts'
+import type { Storage } from '../temporary-folder.ts'
 import { startPostgres } from './start-postgres.ts'
 
 /** A Postgres to work with, wherever it comes from. */
@@ -11,16 +12,27 @@ export interface Postgres extends AsyncDisposable {
   close(): Promise<void>
 }
 
+export interface OpenPostgresOptions {
+  /** @default process.env */
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  /**
+   * Where a Postgres that is started here keeps its data.
+   * @default 'disk'
+   */
+  readonly storage?: Storage
+}
+
 /**
  * The Postgres of the environment's MEKONG_POSTGRES_URL, in a database made for this call; else one started from the
  * programs of npm. Who wants to kill, pause or restart it calls `startPostgres`, which never takes somebody else's.
  *
  * In the Postgres of the environment a run that is killed leaves its databases behind, named `mekong_…`.
  */
-export async function openPostgres(environment: NodeJS.ProcessEnv = process.env): Promise<Postgres> {
+export async function openPostgres(options: OpenPostgresOptions = {}): Promise<Postgres> {
+  const { environment = process.env, storage = 'disk' } = options
   const url = environment['MEKONG_POSTGRES_URL']
   if (url) return openFromEnvironment(url)
-  const server = await startPostgres()
+  const server = await startPostgres({ storage })
   return {
     url: server.url,
     createDatabase: () => server.createDatabase(),

@@ -3,6 +3,7 @@ import type { Server } from '../server.ts'
 import { superviseServer } from '../supervised-server.ts'
 import { startSupervisor } from '../supervisor/supervisor.ts'
 import { unprivilegedUser } from '../system-user.ts'
+import type { Storage } from '../temporary-folder.ts'
 import { type FreshDatabase, freshDatabase } from './fresh-database.ts'
 import {
   copyTemplate,
@@ -26,6 +27,11 @@ export interface StartPostgresOptions {
    * @default 30000
    */
   readonly startTimeoutMs?: number
+  /**
+   * Where the data folder is.
+   * @default 'disk'
+   */
+  readonly storage?: Storage
 }
 
 export interface PostgresServer extends Server {
@@ -40,12 +46,12 @@ export interface PostgresServer extends Server {
  * As root it runs as the user postgres, or else nobody, since Postgres refuses root.
  */
 export async function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
-  const { settings = {}, startTimeoutMs = 30_000 } = options
+  const { settings = {}, startTimeoutMs = 30_000, storage = 'disk' } = options
   const user = await unprivilegedUser(['postgres', '_postgres', 'nobody'])
   const programs = await postgresPrograms()
   const template = await postgresTemplate(programs, user)
   // Ended with SIGQUIT: nobody needs the data any more.
-  const supervisor = await startSupervisor({ name: 'postgres', owner: user, endSignal: 'SIGQUIT' })
+  const supervisor = await startSupervisor({ name: 'postgres', storage, owner: user, endSignal: 'SIGQUIT' })
   const dataFolder = join(supervisor.folder, 'data')
   const installation = { programs, dataFolder, user, settings, supervisor, startTimeoutMs }
   try {

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { logTail } from '../log-tail.ts'
 import type { SystemUser } from '../system-user.ts'
+import { type Storage, temporaryFolder } from '../temporary-folder.ts'
 import { openSupervisorLine, type SupervisorLine } from './supervisor-line.ts'
 import { logFileName, type ProcessExit, type ProcessSpecification } from './supervisor-protocol.ts'
 
 export interface SupervisorOptions {
   /** Names the folder. */
   readonly name: string
+  readonly storage?: Storage | undefined
   readonly owner?: SystemUser | undefined
   /** How a process is ended that runs when the run ends. */
   readonly endSignal: NodeJS.Signals
@@ -33,7 +34,9 @@ export interface SupervisedProcess {
   readonly pid: number
   /** Undefined while it runs; without code and signal when it was ended together with its supervisor. */
   readonly exit: ProcessExit | undefined
-  /** Resolves when the process is gone and what it said has arrived. */
+  /** Resolves when the process is gone and what it said has arrived. Does not keep this process alive. */
+  readonly exited: Promise<ProcessExit>
+  /** Waits for `exited`, and keeps this process alive until then. */
   untilExit(): Promise<ProcessExit>
   /** Resolves when the signal has been sent; nothing is sent to a process that is gone. */
   signal(signal: NodeJS.Signals): Promise<void>
@@ -49,7 +52,10 @@ export interface ProcessOrder extends Omit<ProcessSpecification, 'hasMessages'> 
 const endTimeoutMs = 5_000
 
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const folder = join(tmpdir(), `mekong-${options.name}-${randomBytes(6).toString('hex')}`)
+  const folder = join(
+    temporaryFolder(options.storage ?? 'disk'),
+    `mekong-${options.name}-${randomBytes(6).toString('hex')}`,
+  )
   const line = openSupervisorLine({ folder, owner: options.owner, endSignal: options.endSignal, endTimeoutMs })
   await line.answer('ready')
   return {
@@ -76,6 +82,7 @@ async function runProcess(line: SupervisorLine, order: ProcessOrder): Promise<Su
     get exit() {
       return exit
     },
+    exited,
     untilExit: () => line.whileReferenced(exited),
     async signal(signal) {
       if (exit !== undefined) return
