@@ -1,0 +1,92 @@
+import type { Claim, ClaimAnswer, ClaimRequest, IdempotencyStore } from '../idempotency/idempotency-store.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import type { Persistence } from './persist.ts'
+import { RoundTrips } from './round-trips.ts'
+import type { Work } from './work.ts'
+
+export interface ClaimBookOptions extends Persistence {
+  readonly store: IdempotencyStore
+  readonly leaseMs: number
+  /** The claim of something that waits or runs went to another owner. */
+  readonly onLost: (work: Work) => void
+}
+
+/**
+ * The claims of one subscription: groups what is asked of the store, and prolongs the lease of everything that waits or
+ * runs. Answers are undefined only when closing gave up on a store that is out of reach.
+ */
+export class ClaimBook {
+  readonly #options: ClaimBookOptions
+  readonly #keeper: LeaseKeeper<Work>
+  readonly #claims: RoundTrips<ClaimRequest, ClaimAnswer>
+  readonly #completions: RoundTrips<Claim, boolean>
+  readonly #holds: RoundTrips<Claim, boolean>
+  readonly #releases: RoundTrips<Claim, true>
+
+  constructor(options: ClaimBookOptions) {
+    this.#options = options
+    const { store } = options
+    this.#keeper = new LeaseKeeper({
+      ...options,
+      extend: (works, leaseMs) =>
+        store.extend(
+          works.map(work => work.claim),
+          leaseMs,
+        ),
+    })
+    this.#claims = new RoundTrips({ ...options, call: requests => store.claim(requests) })
+    this.#completions = new RoundTrips({ ...options, call: claims => store.complete(claims) })
+    this.#holds = new RoundTrips({ ...options, call: claims => store.hold(claims) })
+    this.#releases = new RoundTrips({
+      ...options,
+      call: async claims => {
+        await store.release(claims)
+        return claims.map(() => true as const)
+      },
+    })
+  }
+
+  /** All in one round trip, by index. */
+  claimAll(works: readonly Work[]): Promise<readonly (ClaimAnswer | undefined)[]> {
+    return this.#claims.askAll(works.map(work => this.#request(work, 'live')))
+  }
+
+  claimHeld(work: Work): Promise<ClaimAnswer | undefined> {
+    return this.#claims.ask(this.#request(work, 'held'))
+  }
+
+  /** It is ours: from now on its lease is prolonged, until `complete`, `hold` or `release`. */
+  keep(work: Work, fence: number): void {
+    work.fence = fence
+    this.#keeper.keep(work)
+  }
+
+  async complete(work: Work): Promise<boolean | undefined> {
+    const done = await this.#completions.ask(work.claim)
+    this.#keeper.forget(work)
+    return done
+  }
+
+  async hold(work: Work): Promise<boolean | undefined> {
+    const done = await this.#holds.ask(work.claim)
+    this.#keeper.forget(work)
+    return done
+  }
+
+  async release(work: Work): Promise<void> {
+    this.#keeper.forget(work)
+    await this.#releases.ask(work.claim)
+  }
+
+  /** Now, before something is written that must not come from a zombie. Rejects when the store is out of reach. */
+  extendNow(works: readonly Work[]): Promise<readonly boolean[]> {
+    return this.#options.store.extend(
+      works.map(work => work.claim),
+      this.#options.leaseMs,
+    )
+  }
+
+  #request(work: Work, from: 'live' | 'held'): ClaimRequest {
+    return { identity: work.identity, token: work.token, leaseMs: this.#options.leaseMs, from }
+  }
+}

@@ -1,0 +1,185 @@
+import type { Contract } from '../contract.ts'
+import type { ConsumerStatus, Driver, StartPosition } from '../driver/driver-contract.ts'
+import type { Clock } from '../clock.ts'
+import type { ConsumeTuning } from '../event-bus-options.ts'
+import type { PreparedEvent } from '../event/event.ts'
+import type { HoldStore } from '../hold/hold-store.ts'
+import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
+import type { Middleware } from '../middleware.ts'
+import type { Observer } from '../signal.ts'
+import { Attempts } from './attempts.ts'
+import { ClaimBook } from './claim-book.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { GroupConsumer } from './group-consumer.ts'
+import type { PublishFrom } from './handler-context.ts'
+import { HeldRunner } from './held-runner.ts'
+import { Holding } from './holding.ts'
+import { Slots } from './slots.ts'
+import { SubscriptionRunner } from './subscription-runner.ts'
+import type { Subscription } from './subscription.ts'
+
+export interface ConsumeGroupOptions {
+  readonly driver: Driver
+  readonly group: string
+  /** Names this process in the group and to the stores. */
+  readonly member: string
+  readonly from: StartPosition
+  readonly contract: Contract | undefined
+  readonly middleware: readonly Middleware[]
+  readonly idempotency: IdempotencyStore
+  readonly hold: HoldStore | undefined
+  readonly tuning: ConsumeTuning
+  readonly publishFrom: PublishFrom
+  readonly publishDead: (event: PreparedEvent) => Promise<unknown>
+  readonly newToken: () => string
+  readonly clock: Clock
+  readonly random: () => number
+  readonly observe: Observer
+}
+
+/** Everything that consumes on one broker for one group: puts the parts together and takes them down in order. */
+export class ConsumeGroup {
+  readonly #options: ConsumeGroupOptions
+  readonly #consumer: GroupConsumer
+  readonly #runners: SubscriptionRunner[] = []
+  readonly #heldRunners: HeldRunner[] = []
+  readonly #gaveUp = new AbortController()
+  #isStarted = false
+
+  constructor(options: ConsumeGroupOptions) {
+    const { driver, group, member, from, tuning, newToken, clock, observe } = options
+    this.#options = options
+    this.#consumer = new GroupConsumer({
+      driver,
+      subscribe: { group, member, window: tuning.window, from },
+      tuning,
+      newIdentity: newToken,
+      clock,
+      observe,
+      signal: this.#gaveUp.signal,
+    })
+  }
+
+  get status(): ConsumerStatus {
+    return this.#consumer.currentStatus
+  }
+
+  get progressAt(): number | undefined {
+    return this.#consumer.progressAt
+  }
+
+  get isEmpty(): boolean {
+    return this.#runners.length === 0
+  }
+
+  stoppedKeys(): readonly string[] {
+    return this.#runners.flatMap(runner => runner.stoppedKeys().map(key => `${runner.subscription.name}: ${key}`))
+  }
+
+  /** Before or after `start`. */
+  async add(subscription: Subscription): Promise<void> {
+    const { runner, heldRunner } = this.#build(subscription)
+    this.#runners.push(runner)
+    await this.#consumer.add(runner)
+    if (heldRunner === undefined) return
+    this.#heldRunners.push(heldRunner)
+    if (this.#isStarted) heldRunner.start()
+  }
+
+  async start(): Promise<void> {
+    await this.#consumer.start()
+    this.#isStarted = true
+    for (const runner of this.#heldRunners) runner.start()
+  }
+
+  /** Something was made due in the hold store. */
+  wake(): void {
+    for (const runner of this.#heldRunners) runner.wake()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStarted) await this.#consumer.stop()
+  }
+
+  /** Resolves when no handler runs. Handlers hear of `signal` through their own. */
+  async drain(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this.#runners, ...this.#heldRunners].map(runner => runner.drain(signal)))
+  }
+
+  /** Settles, leaves the group. Calls to stores that are out of reach end unanswered. */
+  async close(): Promise<void> {
+    this.#gaveUp.abort()
+    if (this.#isStarted) await this.#consumer.close()
+  }
+
+  #build(subscription: Subscription): { runner: SubscriptionRunner; heldRunner: HeldRunner | undefined } {
+    const { driver, idempotency, hold, tuning, member, clock, observe, newToken } = this.#options
+    const signal = this.#gaveUp.signal
+    const unavailable = (store: 'idempotency' | 'hold') => (error: unknown) =>
+      observe({ is: 'store-unavailable', store, error })
+    const patience = { clock, signal }
+    const slots = new Slots(subscription.concurrency)
+    const attempts = new Attempts({ ...this.#options, subscription, abortGraceMs: tuning.abortGraceMs })
+    const book = new ClaimBook({
+      ...patience,
+      onFailure: unavailable('idempotency'),
+      store: idempotency,
+      leaseMs: tuning.leaseMs,
+      onLost: work => runner.claimLost(work),
+    })
+    const holding =
+      hold === undefined
+        ? undefined
+        : new Holding({
+            ...patience,
+            onFailure: unavailable('hold'),
+            subscription,
+            store: hold,
+            book,
+            limits: tuning,
+            leaseMs: tuning.leaseMs,
+            owner: member,
+            observe,
+            onHeld: () => heldRunner?.wake(),
+            onFull: work => this.#consumer.pause(work.message.partition, 'hold store full'),
+          })
+    const runner = new SubscriptionRunner({
+      ...patience,
+      onFailure: unavailable('idempotency'),
+      subscription,
+      capabilities: driver.capabilities,
+      attempts,
+      slots,
+      book,
+      claimsAreDurable: idempotency.durable,
+      holding,
+      deadLetters: new DeadLetters({
+        ...patience,
+        onFailure: error => observe({ is: 'notice', message: `dead letter of ${subscription.name} not published yet: ${String(error)}` }),
+        capabilities: driver.capabilities,
+        publish: this.#options.publishDead,
+        observe,
+      }),
+      newToken,
+      observe,
+    })
+    const heldRunner =
+      holding === undefined
+        ? undefined
+        : new HeldRunner({
+            ...patience,
+            onFailure: unavailable('hold'),
+            subscription,
+            attempts,
+            slots,
+            book,
+            holding,
+            owner: member,
+            leaseMs: tuning.leaseMs,
+            pollMs: tuning.holdPollMs,
+            newToken,
+            observe,
+          })
+    return { runner, heldRunner }
+  }
+}

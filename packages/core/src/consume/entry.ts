@@ -1,0 +1,53 @@
+import type { Partition } from '../driver/driver-contract.ts'
+import type { HoldLease } from '../hold/hold-store.ts'
+import type { Delivery, Verdict } from './delivery.ts'
+import type { Lane } from './lane.ts'
+import type { Work } from './work.ts'
+
+/**
+ * claiming: asks the idempotency store, or waits to ask again. ready: ours, waits for its turn. running: at the head of its
+ * lane, at work. gone: completed, held, or given back.
+ */
+export type EntryState = 'claiming' | 'ready' | 'running' | 'gone'
+
+/**
+ * One event in one lane, from its arrival to its end. It belongs to the event, not to the delivery: the same message
+ * arriving again attaches to it and never queues twice.
+ */
+export class Entry {
+  readonly work: Work
+  readonly lane: Lane
+  state: EntryState = 'claiming'
+  /** Its lane was spilled while it ran: its end is told to the hold store. */
+  spill: HoldLease | undefined
+  #deliveries: Delivery[]
+
+  constructor(work: Work, lane: Lane, delivery: Delivery) {
+    this.work = work
+    this.lane = lane
+    this.#deliveries = [delivery]
+  }
+
+  /** Nobody at the broker waits for its end any longer. */
+  get isDetached(): boolean {
+    return this.#deliveries.length === 0
+  }
+
+  isOn(partition: Partition): boolean {
+    return this.#deliveries.some(delivery => delivery.partition === partition)
+  }
+
+  attach(delivery: Delivery): void {
+    this.#deliveries.push(delivery)
+  }
+
+  detach(isDead: (delivery: Delivery) => boolean): void {
+    this.#deliveries = this.#deliveries.filter(delivery => !isDead(delivery))
+  }
+
+  decide(verdict: Verdict): void {
+    const deliveries = this.#deliveries
+    this.#deliveries = []
+    for (const delivery of deliveries) delivery.decide(verdict)
+  }
+}

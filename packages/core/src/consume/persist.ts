@@ -1,0 +1,28 @@
+import { wait, type Clock } from '../clock.ts'
+
+const firstPauseMs = 50
+const longestPauseMs = 5000
+
+export interface Persistence {
+  readonly clock: Clock
+  /** Hears of each failed call. */
+  readonly onFailure: (error: unknown) => void
+  /** Nobody waits any longer. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Repeats a call to a store that may be out of reach until it answers: a delivery waits, it is not lost. Undefined only
+ * when `signal` aborts first.
+ */
+export async function persist<Answer>(call: () => Promise<Answer>, how: Persistence): Promise<Answer | undefined> {
+  for (let pauseMs = firstPauseMs; !how.signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    try {
+      return await call()
+    } catch (error) {
+      how.onFailure(error)
+      await wait(how.clock, pauseMs, how.signal)
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,46 @@
+import { persist, type Persistence } from './persist.ts'
+
+const maxInOneTrip = 1000
+
+export interface RoundTripOptions<Item, Answer> extends Persistence {
+  /** Serves all items in one call; answers by index. */
+  readonly call: (items: readonly Item[]) => Promise<readonly Answer[]>
+}
+
+/**
+ * Turns single requests into few calls: whatever is asked in one turn of the event loop, or while a call is under way,
+ * travels together. `undefined` is answered only when closing gives up on a store that is out of reach.
+ */
+export class RoundTrips<Item, Answer> {
+  readonly #options: RoundTripOptions<Item, Answer>
+  #waiting: { readonly item: Item; readonly answer: (answer: Answer | undefined) => void }[] = []
+  #underWay = false
+
+  constructor(options: RoundTripOptions<Item, Answer>) {
+    this.#options = options
+  }
+
+  ask(item: Item): Promise<Answer | undefined> {
+    return new Promise(resolve => {
+      this.#waiting.push({ item, answer: resolve })
+      if (this.#underWay) return
+      this.#underWay = true
+      queueMicrotask(() => void this.#travel())
+    })
+  }
+
+  /** In one call, as far as a call is long enough. */
+  askAll(items: readonly Item[]): Promise<readonly (Answer | undefined)[]> {
+    return Promise.all(items.map(item => this.ask(item)))
+  }
+
+  async #travel(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const trip = this.#waiting.splice(0, maxInOneTrip)
+      const items = trip.map(one => one.item)
+      const answers = await persist(() => this.#options.call(items), this.#options)
+      trip.forEach((one, index) => one.answer(answers?.[index]))
+    }
+    this.#underWay = false
+  }
+}

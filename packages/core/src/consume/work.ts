@@ -1,0 +1,62 @@
+import type { Incoming } from '../driver/driver-contract.ts'
+import type { MekongError } from '../error.ts'
+import type { EventAttributes } from '../event/event.ts'
+import type { Claim, Identity } from '../idempotency/idempotency-store.ts'
+
+/** What decoding the envelope gave: what is known of the event, and what is wrong with it. */
+export interface Envelope {
+  readonly attributes: EventAttributes
+  /** The event part of its identity. */
+  readonly event: string
+  /** Dead at once: undecodable. */
+  readonly problem: MekongError | undefined
+}
+
+/** One event for one subscription, with the claim under which it is handled: new from the broker, or held and due again. */
+export class Work {
+  readonly envelope: Envelope
+  readonly message: Incoming
+  readonly identity: Identity
+  /** Names this owner to the idempotency store; renewed when the claim was lost. */
+  token: string
+  fence = 0
+  /** Runs of the handler so far. */
+  attempts: number
+  #controller: AbortController | undefined
+  #reason: MekongError | undefined
+
+  constructor(parts: { envelope: Envelope; message: Incoming; identity: Identity; token: string; attempts: number }) {
+    this.envelope = parts.envelope
+    this.message = parts.message
+    this.identity = parts.identity
+    this.token = parts.token
+    this.attempts = parts.attempts
+  }
+
+  /** As the store knows it; meaningful while it is ours. */
+  get claim(): Claim {
+    return { identity: this.identity, token: this.token, fence: this.fence }
+  }
+
+  get abortReason(): MekongError | undefined {
+    return this.#reason
+  }
+
+  /** Made only when somebody looks at it: most handlers never do. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  abort(reason: MekongError): void {
+    this.#reason ??= reason
+    this.#controller?.abort(this.#reason)
+  }
+
+  /** A new attempt begins with a signal of its own. */
+  rearm(): void {
+    this.#controller = undefined
+    this.#reason = undefined
+  }
+}

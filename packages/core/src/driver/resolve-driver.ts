@@ -1,0 +1,68 @@
+import { MekongError, messageOf } from '../error.ts'
+import type { Adapter, Driver } from './driver-contract.ts'
+
+/** Which package opens a scheme when the application does not pass its adapter in `drivers`. */
+const packages: ReadonlyMap<string, string> = new Map([
+  ['memory', '@mekong/core/memory'],
+  ['kafka', '@mekong/adapter-kafka'],
+  ['kafka+ssl', '@mekong/adapter-kafka'],
+  ['amqp', '@mekong/adapter-rabbitmq'],
+  ['amqps', '@mekong/adapter-rabbitmq'],
+  ['sqs', '@mekong/adapter-sqs'],
+  ['sns', '@mekong/adapter-sns'],
+  ['kinesis', '@mekong/adapter-kinesis'],
+])
+
+/**
+ * A driver as it is, or the one that the URL's scheme names.
+ * @throws MekongError INVALID_CONFIGURATION for what is no broker URL, ADAPTER_MISSING naming the package to install
+ */
+export async function resolveDriver(
+  path: string,
+  broker: string | URL | Driver,
+  adapters: readonly Adapter[],
+): Promise<Driver> {
+  if (typeof broker === 'object' && !(broker instanceof URL)) return broker
+  const url = parse(path, broker)
+  const scheme = url.protocol.slice(0, -1)
+  const adapter = adapters.find(({ schemes }) => schemes.includes(scheme)) ?? (await importAdapter(path, scheme))
+  return adapter.open(url)
+}
+
+function parse(path: string, broker: string | URL): URL {
+  if (broker instanceof URL) return broker
+  try {
+    return new URL(broker)
+  } catch {
+    // The value itself may carry a password.
+    throw new MekongError('INVALID_CONFIGURATION', `${path} is not a URL; ${allowed()}`)
+  }
+}
+
+async function importAdapter(path: string, scheme: string): Promise<Adapter> {
+  const name = packages.get(scheme)
+  if (name === undefined) {
+    throw new MekongError('INVALID_CONFIGURATION', `${path}: no adapter opens '${scheme}:'; ${allowed()}`)
+  }
+  const module = name === '@mekong/core/memory' ? await import('../memory/index.ts') : await importPackage(name, scheme)
+  return module.adapter
+}
+
+async function importPackage(name: string, scheme: string): Promise<{ readonly adapter: Adapter }> {
+  try {
+    return (await import(name)) as { readonly adapter: Adapter }
+  } catch (cause) {
+    const isMissing = typeof cause === 'object' && cause !== null && 'code' in cause && /NOT_FOUND/.test(String(cause.code))
+    throw new MekongError(
+      'ADAPTER_MISSING',
+      isMissing && messageOf(cause).includes(name)
+        ? `'${scheme}:' needs the package ${name}: npm install ${name}`
+        : `${name} could not be loaded: ${messageOf(cause)}`,
+      { cause },
+    )
+  }
+}
+
+function allowed(): string {
+  return `allowed are ${[...packages.keys()].map(scheme => (scheme === 'memory' ? 'memory:' : `${scheme}://…`)).join(', ')}, or a driver`
+}
