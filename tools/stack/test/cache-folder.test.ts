@@ -13,7 +13,7 @@ it('takes the folder that the environment names', () => {
 it('builds a folder at the first call only', async () => {
   await using cache = await temporary()
   const folder = join(cache.path, 'built')
-  const build = vi.fn((building: string) => writeFile(join(building, 'file'), 'content'))
+  const build = vi.fn<(building: string) => Promise<void>>(building => writeFile(join(building, 'file'), 'content'))
   await buildOnce(folder, build)
   await expect(buildOnce(folder, build)).resolves.toBe(folder)
   expect(build).toHaveBeenCalledOnce()

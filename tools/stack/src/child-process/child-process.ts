@@ -26,6 +26,7 @@ export interface ChildProcessOptions {
  */
 export interface ChildProcess extends AsyncDisposable {
   readonly pid: number
+  readonly hasEnded: boolean
   /**
    * Resolves with what the child announced under this name. An announcement that came before the call is kept; each is
    * given once, in their order. Rejects with the last lines of the child's output when it ends first or takes too long.
@@ -103,6 +104,9 @@ function childProcess(parts: ChildParts): ChildProcess {
 
   return {
     pid: running.pid,
+    get hasEnded() {
+      return running.exit !== undefined
+    },
     signal,
     tell: (name, content = null) => running.send({ name, content } satisfies NamedMessage),
     kill: async () => void (await end('SIGKILL')),

@@ -60,8 +60,7 @@ export async function carryStream(ends: StreamEnds, conditions: StreamConditions
   let delivered = Promise.resolve()
   const deliver = async (bytes: Buffer, arrivedAt: number, previous: Promise<void>): Promise<void> => {
     await previous
-    const remainingMs = arrivedAt + conditions.delayMs - performance.now()
-    if (remainingMs > 0) await delay(remainingMs, undefined, { signal })
+    await untilDue(arrivedAt, conditions, signal)
     await write(bytes, destination, conditions, signal)
     queuedBytes -= bytes.length
   }
@@ -78,6 +77,15 @@ export async function carryStream(ends: StreamEnds, conditions: StreamConditions
     await conditions.untilFlowing(signal)
   }
   destination.end()
+}
+
+// A timer may fire a little before its time.
+async function untilDue(arrivedAt: number, conditions: StreamConditions, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const remainingMs = arrivedAt + conditions.delayMs - performance.now()
+    if (remainingMs <= 0) return
+    await delay(remainingMs, undefined, { signal })
+  }
 }
 
 async function write(

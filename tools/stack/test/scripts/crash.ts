@@ -1,0 +1,4 @@
+import { announce } from '../../src/index.ts'
+
+await announce('started')
+throw new Error('out of paper')
