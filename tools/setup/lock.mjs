@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const heartbeatMs = 1_000
-const silenceMs = 30_000
+const defaultSilenceMs = 30_000
 const pollMs = 200
 
 /**
@@ -20,11 +20,13 @@ const pollMs = 200
  * @template T
  * @param {string} file
  * @param {(lock: Lock) => Promise<T>} body
- * @param {() => void} onWait called once, when somebody else holds it
+ * @param {object} options
+ * @param {() => void} options.onWait called once, when somebody else holds it
+ * @param {number} [options.silenceMs] how long a heartbeat may be missing, at least several seconds
  * @returns {Promise<T>}
  */
-export async function withLock(file, body, onWait) {
-  const held = await acquire(file, onWait)
+export async function withLock(file, body, { onWait, silenceMs = defaultSilenceMs }) {
+  const held = await acquire(file, onWait, silenceWatch(silenceMs))
   const heartbeat = setInterval(() => held.beat(), heartbeatMs)
   heartbeat.unref()
   const release = () => held.release()
@@ -41,11 +43,11 @@ export async function withLock(file, body, onWait) {
 /**
  * @param {string} file
  * @param {() => void} onWait
+ * @param {ReturnType<typeof silenceWatch>} watch
  */
-async function acquire(file, onWait) {
+async function acquire(file, onWait, watch) {
   mkdirSync(dirname(file), { recursive: true })
   const holder = { token: randomUUID(), host: hostname(), pids: [process.pid] }
-  const watch = silenceWatch()
   for (let waits = 0; !create(file, JSON.stringify(holder)); waits++) {
     if (waits === 1) onWait()
     removeIfAbandoned(file, watch)
@@ -107,8 +109,12 @@ function isAbandoned(file, watch) {
   return watch.isSilent(file)
 }
 
-/** Silence is measured on the waiter's own clock: a machine that slept must not make a living holder look dead. */
-function silenceWatch() {
+/**
+ * Silence is measured on the waiter's own clock: a machine that slept must not make a living holder look dead.
+ *
+ * @param {number} silenceMs
+ */
+function silenceWatch(silenceMs) {
   /** @type {Map<string, { mark: string, since: number }>} */
   const seen = new Map()
   return {

@@ -26,7 +26,7 @@ export async function ensureNpmPackage({ name, version, title, verify }) {
   if (existsSync(packageFolder)) return packageFolder
   await withProgress(`Getting ${title}`, async say => {
     const onWait = () => say(`Another start is getting ${title}; waiting for it`)
-    await withLock(`${place}.lock`, lock => install(lock), onWait)
+    await withLock(`${place}.lock`, lock => install(lock), { onWait })
   })
   return packageFolder
 

@@ -22,7 +22,7 @@ export async function ensureWorkspace(node, pnpm) {
   if (isInstalled()) return
   await withProgress('Installing packages', async say => {
     const onWait = () => say('Another start is installing packages here; waiting for it')
-    await withLock(join(folder, 'lock'), lock => install(lock), onWait)
+    await withLock(join(folder, 'lock'), lock => install(lock), { onWait })
   })
 
   /** @param {import('./lock.mjs').Lock} lock */
