@@ -21,8 +21,18 @@ export function isUnexplainedSkip(test: TestCase): boolean {
   return result.state === 'skipped' && (result.note ?? '').trim() === ''
 }
 
-/** Exactly one line, the last one of every run. */
-export function totalsLine({ passed, failed, skipped }: Totals): string {
+/**
+ * Ends this process with the totals of a run as the very last line, also when the run breaks; green only when something
+ * ran and nothing failed.
+ */
+export async function endWithTotals(run: () => Promise<Totals>): Promise<never> {
+  let totals: Totals = { passed: 0, failed: 1, skipped: 0 }
+  process.once('exit', () => console.log(totalsLine(totals)))
+  totals = await run()
+  process.exit(totals.failed === 0 && totals.passed > 0 ? 0 : 1)
+}
+
+function totalsLine({ passed, failed, skipped }: Totals): string {
   const line = `${passed} passed, ${failed} failed`
   return skipped === 0 ? line : `${line}, ${skipped} skipped`
 }
