@@ -18,6 +18,8 @@ export function libraryBuild(): ReturnType<typeof defineConfig> {
     platform: 'node',
     target: 'node20',
     dts: true,
+    // Entries of one package share its classes and its memory broker, in CommonJS too.
+    splitting: true,
     clean: true,
     sourcemap: true,
   })
