@@ -1,4 +1,4 @@
-import { isMekongError, MekongError, messageOf } from '@mekong/core'
+import { isMekongError, MekongError } from '@mekong/core'
 import type { Sql, Transaction } from './sql.ts'
 import { defaultSchema, quoteName, type TableName, tablesOf } from './sql-name.ts'
 
@@ -82,7 +82,8 @@ async function apply(tx: Transaction, migration: Migration, table: TableName): P
     await tx.query(`insert into ${table('migration')} (name) values ($1::text)`, [migration.name])
   } catch (error) {
     if (isMekongError(error)) throw error
-    throw new MekongError('MIGRATION_FAILED', `Migration ${migration.name}: ${messageOf(error)}`, { cause: error })
+    const why = error instanceof Error ? error.message : String(error)
+    throw new MekongError('MIGRATION_FAILED', `Migration ${migration.name}: ${why}`, { cause: error })
   }
 }
 

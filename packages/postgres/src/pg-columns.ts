@@ -1,5 +1,5 @@
 /** Type parsers of our own, so that answers do not depend on those that the application has set. */
-export const pgColumns = { getTypeParser }
+export const pgColumns: { getTypeParser(oid: number): (value: string) => unknown } = { getTypeParser }
 
 type Parser = (value: string) => unknown
 

@@ -54,7 +54,11 @@ export async function openConnection(pool: PgPool, timeoutMs: number): Promise<P
 /** Sends through a client, with answers that do not depend on type parsers set elsewhere. */
 export async function send(
   client: Pick<PgPoolClient, 'query'>,
-  statement: { readonly text: string; readonly parameters?: readonly unknown[] | undefined; readonly timeoutMs?: number },
+  statement: {
+    readonly text: string
+    readonly parameters?: readonly unknown[] | undefined
+    readonly timeoutMs?: number
+  },
 ): Promise<readonly PgResult[]> {
   const { text, parameters = [], timeoutMs } = statement
   try {

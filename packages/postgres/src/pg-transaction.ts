@@ -1,6 +1,6 @@
 import { isMekongError, MekongError } from '@mekong/core'
 import { inlineParameters } from './inline-parameters.ts'
-import type { PgConnection } from './pg-connection.ts'
+import type { PgConnection, PgResult } from './pg-connection.ts'
 import { refused } from './sql-failure.ts'
 import type { Answers, Statement, Transaction, TransactionOptions } from './sql.ts'
 
@@ -27,7 +27,10 @@ export async function runTransaction<T>(
   try {
     const value = await work(tx, await begin(connection, options))
     ended = true
-    await commit(connection, last.flatMap(statements => statements()))
+    await commit(
+      connection,
+      last.flatMap(statements => statements()),
+    )
     for (const run of committed) run()
     return value
   } catch (error) {
@@ -58,16 +61,29 @@ function wholeMs(name: string, ms: number): number {
   throw new MekongError('INVALID_CONFIGURATION', `${name} is 1 to 2147483647 ms; got ${ms}`)
 }
 
-// Sent without waiting in between: one round trip on a pipelining client. Should a statement fail, Postgres answers COMMIT
-// with ROLLBACK, so its answer to COMMIT is the truth about all of them.
 async function commit(connection: PgConnection, statements: readonly Statement[]): Promise<void> {
+  const isPipelining = connection.client.pipeline === true
+  const [committed] = isPipelining
+    ? await commitAtOnce(connection, statements)
+    : await commitInTurn(connection, statements)
+  if (committed?.command === 'COMMIT') return
+  throw refused('25P02', 'Rolled back instead of committed: a statement had failed, and its error was not passed on')
+}
+
+async function commitInTurn(connection: PgConnection, statements: readonly Statement[]): Promise<readonly PgResult[]> {
+  for (const { text, parameters } of statements) await connection.send(text, parameters)
+  return connection.send('commit').catch(throwCommitFailure)
+}
+
+// Should a statement fail, Postgres answers the COMMIT behind it with ROLLBACK: its answer is the truth about all of them.
+async function commitAtOnce(connection: PgConnection, statements: readonly Statement[]): Promise<readonly PgResult[]> {
   statements.forEach(refuseUnsendable)
   const sending = statements.map(({ text, parameters }) => connection.send(text, parameters))
   const [committed, ...earlier] = await Promise.allSettled([connection.send('commit'), ...sending])
-  if (committed.status === 'rejected') throw commitFailure(committed.reason)
-  if (committed.value[0]?.command === 'COMMIT') return
+  if (committed.status === 'rejected') return throwCommitFailure(committed.reason)
+  if (committed.value[0]?.command === 'COMMIT') return committed.value
   for (const outcome of earlier) if (outcome.status === 'rejected') throw outcome.reason
-  throw refused('25P02', 'Rolled back instead of committed: a statement had failed, and its error was not passed on')
+  return committed.value
 }
 
 // What pg would refuse by itself never reaches Postgres, so that COMMIT would go through without it.
@@ -75,13 +91,15 @@ function refuseUnsendable({ parameters = [] }: Statement): void {
   for (const parameter of parameters.flat()) {
     if (parameter === null || parameter instanceof Uint8Array) continue
     if (typeof parameter === 'object' || typeof parameter === 'symbol' || typeof parameter === 'function') {
-      throw new TypeError('A parameter of a last statement is a string, number, boolean, null, bytes or an array of these')
+      throw new TypeError(
+        'A parameter of a last statement is a string, number, boolean, null, bytes or an array of these',
+      )
     }
   }
 }
 
-function commitFailure(error: unknown): unknown {
-  if (!isMekongError(error) || error.code !== 'STORE_UNAVAILABLE') return error
+function throwCommitFailure(error: unknown): never {
+  if (!isMekongError(error) || error.code !== 'STORE_UNAVAILABLE') throw error
   const message = 'The connection to Postgres was lost during COMMIT: whether the transaction took effect is unknown'
-  return new MekongError('STORE_UNAVAILABLE', message, { retryable: true, cause: error })
+  throw new MekongError('STORE_UNAVAILABLE', message, { retryable: true, cause: error })
 }

@@ -15,6 +15,8 @@ export interface PgClient {
 }
 
 export interface PgPoolClient extends PgClient {
+  /** Whether it sends without waiting for earlier answers: `new Pool({ pipeline: true })`. */
+  readonly pipeline?: boolean | undefined
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   release(error?: Error | boolean): void

@@ -31,7 +31,9 @@ export function sqlFailure(error: unknown): Error {
 export function storeUnavailable(error: unknown): MekongError {
   const code = refusalIn(error)?.code ?? (error instanceof Error ? (error as { code?: unknown }).code : undefined)
   const why = typeof code === 'string' ? ` (${code})` : ''
-  return new MekongError('STORE_UNAVAILABLE', `Postgres is out of reach, or ended the connection${why}`, { retryable: true })
+  return new MekongError('STORE_UNAVAILABLE', `Postgres is out of reach, or ended the connection${why}`, {
+    retryable: true,
+  })
 }
 
 /** True for a SqlError of any copy of this package. */
@@ -42,6 +44,11 @@ export function isSqlError(error: unknown): error is SqlError {
 /** A SqlError of our own making. */
 export function refused(code: string, message: string): SqlError {
   return sqlError({ code, message })
+}
+
+/** True for an error of any client that passes on what Postgres answered. */
+export function hasSqlState(error: unknown): boolean {
+  return refusalIn(error) !== undefined
 }
 
 interface Refusal {
@@ -59,7 +66,8 @@ const unavailable = (code: string): boolean => /^(08|53|58|57P)/.test(code) || c
 function refusalIn(error: unknown): Refusal | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     const code = (at as { code?: unknown }).code
-    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code)) return at as unknown as Refusal
+    if (typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]+$/.test(code))
+      return at as unknown as Refusal
   }
   return undefined
 }
@@ -83,5 +91,7 @@ function sqlError(refusal: Refusal): SqlError {
 
 /** The primary message where Postgres puts names and numbers into it; a data exception (class 22) quotes the value itself. */
 function plainMessage(refusal: Refusal): string {
-  return /^(2[35]|4[02]|5[457])/.test(refusal.code) ? refusal.message : `Postgres refused a statement (SQLSTATE ${refusal.code})`
+  return /^(2[35]|4[02]|5[457])/.test(refusal.code)
+    ? refusal.message
+    : `Postgres refused a statement (SQLSTATE ${refusal.code})`
 }

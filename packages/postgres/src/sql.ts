@@ -17,7 +17,7 @@ export type Parameter = Scalar | readonly Scalar[]
 export type Scalar = string | number | bigint | boolean | null | Uint8Array
 
 /** The rows of each statement, by index. */
-export type Answers = readonly (readonly Readonly<Record<string, unknown>>[])[]
+export type Answers = readonly (readonly unknown[])[]
 
 /** A statement that somebody else runs. */
 export interface Statement {
@@ -48,10 +48,7 @@ export interface Sql {
    * Rejects with STORE_UNAVAILABLE, saying so, if the connection is lost while COMMIT is on its way: then nobody knows
    * whether it took effect, and the caller has to be safe to run again.
    */
-  transaction<T>(
-    work: (tx: Transaction, answers: Answers) => Promise<T>,
-    options?: TransactionOptions,
-  ): Promise<T>
+  transaction<T>(work: (tx: Transaction, answers: Answers) => Promise<T>, options?: TransactionOptions): Promise<T>
 }
 
 /** Durations are milliseconds; those left out are as the connection has them. They end with the transaction. */

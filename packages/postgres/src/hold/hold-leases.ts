@@ -1,0 +1,126 @@
+import type { HoldLease, HoldStore } from '@mekong/core'
+import type { LockedLane } from './hold-lanes.ts'
+import { eventColumns, eventDigest, type EventRow, heldEvent, laneDigest } from './hold-records.ts'
+import { milliseconds, timestamp } from '../sql-time.ts'
+import type { HoldTables } from './hold-tables.ts'
+
+type LeaseMethods = 'leaseDue' | 'extend' | 'head' | 'finish' | 'keep' | 'release' | 'nextDueAt'
+
+/** Out of the store: lanes that are due, run under a lease. A lease counts as held until somebody else has taken it over. */
+export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
+  const { sql, lane, event, lanes } = tables
+  const leased = '"group" = $1 and subscription = $2 and lane = $3::uuid and owner = $4 and fence = $5'
+  const leaseParameters = ({ scope, owner, fence, ...name }: HoldLease): readonly (string | number)[] => [
+    scope.group,
+    scope.subscription,
+    laneDigest(name),
+    owner,
+    fence,
+  ]
+
+  return {
+    async leaseDue(scope, { owner, leaseMs, limit }) {
+      const rows = await sql.query<{ name: string; ordered: boolean; fence: number }>(
+        `with due as (
+          select id, due_at from ${lane}
+          where "group" = $1 and subscription = $2 and due_at <= now() and (leased_until is null or leased_until <= now())
+          order by due_at, id limit $3::int for update skip locked
+        ), leased as (
+          update ${lane} as l set owner = $4::text, fence = nextval('${tables.fence}'),
+            leased_until = now() + $5::float8 * interval '1 ms'
+          from due where l.id = due.id
+          returning l.id, due.due_at, l.name, l.ordered, l.fence
+        ) select name, ordered, fence::float8 as fence from leased order by due_at, id`,
+        [scope.group, scope.subscription, limit, owner, leaseMs],
+      )
+      return rows.map(({ name, ordered, fence }) => ({ scope, lane: name, ordered, owner, fence }))
+    },
+
+    async extend(leases, leaseMs) {
+      if (leases.length === 0) return []
+      const rows = await sql.query<{ fence: number }>(
+        `update ${lane} as l set leased_until = now() + $2::float8 * interval '1 ms'
+          from json_to_recordset($1::text::json) as held (owner text, fence bigint)
+          where l.fence = held.fence and l.owner = held.owner
+            and (l."group", l.subscription) in (select "group", subscription
+              from json_to_recordset($1::text::json) as held ("group" text, subscription text))
+          returning l.fence::float8 as fence`,
+        [JSON.stringify(leases.map(({ scope, owner, fence }) => ({ ...scope, owner, fence }))), leaseMs],
+      )
+      // Fences come from one sequence: no two leases share one.
+      const extended = new Set(rows.map(row => row.fence))
+      return leases.map(lease => extended.has(lease.fence))
+    },
+
+    async head(lease) {
+      const [row] = await sql.query<EventRow>(
+        `select ${eventColumns} from (
+            select * from ${lane} where ${leased} and due_at <= clock_timestamp()
+          ) as l join lateral (
+            select * from ${event} where lane_id = l.id order by rank, id limit 1
+          ) as e on true`,
+        leaseParameters(lease),
+      )
+      return row && heldEvent(row)
+    },
+
+    finish: (lease, name) =>
+      tables.step(lanes.lock([lease]), async (tx, [locked]) => {
+        const [current] = locked as readonly LockedLane[]
+        // Finished before, and the answer was lost; or discarded.
+        if (current === undefined) return 'unparked'
+        if (current.owner !== lease.owner || current.fence !== lease.fence) return 'lost'
+        const deleted = await tx.query(
+          `delete from ${event} where lane_id = $1::text::bigint and event = $2::uuid returning 1`,
+          [current.id, eventDigest(name)],
+        )
+        const isMore = (await lanes.countEvents(tx, [current.id])).has(current.id)
+        if (!isMore) await tx.query(`delete from ${lane} where id = $1::text::bigint`, [current.id])
+        else if (deleted.length > 0) await lanes.refresh(tx, [current.id])
+        return isMore ? 'more' : 'unparked'
+      }),
+
+    keep: (lease, kept) =>
+      tables.step(lanes.lock([lease]), async (tx, [locked]) => {
+        const [current] = locked as readonly LockedLane[]
+        // Without an owner, this lease was the last one: kept before, and the answer was lost.
+        if (current?.fence !== lease.fence || (current.owner ?? lease.owner) !== lease.owner) return false
+        await tx.query(
+          `update ${event} set state = $3, due_at = ${timestamp('$4::float8')}, attempts = $5::int, reason = $6::text::json,
+              held_at = ${timestamp('$7::float8')}, fence = $8
+            where lane_id = $1::text::bigint and event = $2::uuid`,
+          [
+            current.id,
+            eventDigest(kept.event),
+            kept.state,
+            kept.dueAt ?? null,
+            kept.attempts,
+            JSON.stringify(kept.reason),
+            kept.heldAt,
+            kept.fence,
+          ],
+        )
+        await tx.query(`update ${lane} set owner = null, leased_until = null where id = $1::text::bigint`, [current.id])
+        await lanes.removeEmpty(tx, [current.id])
+        await lanes.refresh(tx, [current.id])
+        return true
+      }),
+
+    release: lease =>
+      tables.step(lanes.lock([lease]), async (tx, [locked]) => {
+        const [current] = locked as readonly LockedLane[]
+        if (current?.fence !== lease.fence || current.owner !== lease.owner) return
+        await tx.query(`update ${lane} set owner = null, leased_until = null where id = $1::text::bigint`, [current.id])
+        await lanes.removeEmpty(tx, [current.id])
+      }),
+
+    async nextDueAt(scope) {
+      const [row] = await sql.query<{ due_ms: number | null }>(
+        `select ${milliseconds('min(greatest(due_at, leased_until))')} as due_ms from ${lane}
+          where "group" = $1 and subscription = $2 and due_at is not null`,
+        [scope.group, scope.subscription],
+      )
+      return row?.due_ms ?? undefined
+    },
+  }
+}
