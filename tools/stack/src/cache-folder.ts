@@ -18,6 +18,11 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
   return join(homedir(), userCaches, 'mekong-stack')
 }
 
+/** For NODE_COMPILE_CACHE, by which a TypeScript program is up in half the time. Node makes the folder. */
+export function compileCacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
+  return environment['NODE_COMPILE_CACHE'] ?? join(cacheFolder(environment), 'node-compile-cache')
+}
+
 /**
  * The folder, after `build` has filled it unless it is there already. Nobody sees it half filled: `build` gets another
  * folder, which is renamed when it is complete. Of two that build at the same time the first wins, and both use that.

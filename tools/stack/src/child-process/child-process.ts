@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compileCacheFolder } from '../cache-folder.ts'
 import { childMarker } from './child-script.ts'
 import { createMailbox, type Mailbox, type NamedMessage } from './mailbox.ts'
 import { startSupervisor, type SupervisedProcess, type Supervisor } from '../supervisor/supervisor.ts'
@@ -60,7 +61,12 @@ export async function startChildProcess(file: URL | string, options: ChildProces
   const running = await supervisor.run({
     command: process.execPath,
     arguments: ['--conditions=mekong-source', path, ...(options.arguments ?? [])],
-    environment: { ...process.env, ...options.environment, [childMarker]: '1' },
+    environment: {
+      NODE_COMPILE_CACHE: compileCacheFolder(),
+      ...process.env,
+      ...options.environment,
+      [childMarker]: '1',
+    },
     workingFolder: process.cwd(),
     onMessage: message => announced.deliver(message as NamedMessage),
   })

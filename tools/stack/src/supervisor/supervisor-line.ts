@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { compileCacheFolder } from '../cache-folder.ts'
 import type { SupervisorReport, SupervisorRequest, SupervisorSettings } from './supervisor-protocol.ts'
 
 type Answer<Kind extends SupervisorReport['kind']> = Extract<SupervisorReport, { kind: Kind }>
@@ -55,7 +56,7 @@ export function openSupervisorLine(settings: SupervisorSettings): SupervisorLine
 function spawnSupervisor(settings: SupervisorSettings): ChildProcess {
   return spawn(process.execPath, [programFile, JSON.stringify(settings)], {
     cwd: '/',
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: compileCacheFolder() },
     detached: true,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
