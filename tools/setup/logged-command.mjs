@@ -13,6 +13,7 @@ const tailLines = 20
  * @property {string} folder
  * @property {NodeJS.ProcessEnv} environment
  * @property {string} log receives all it prints
+ * @property {string} remedy for the reader when it fails
  * @property {boolean} [shell]
  * @property {(pid: number) => void} [onStart]
  */
@@ -84,6 +85,6 @@ function failure(command, outcome) {
     [`${command.program} ${command.arguments.join(' ')} ended with ${outcome}:`, ...tail.map(line => `  ${line}`)].join(
       '\n',
     ),
-    `The first set-up needs the npm registry: check the connection (npm ping), then start again. The log is ${command.log}`,
+    `${command.remedy} The log is ${command.log}`,
   )
 }

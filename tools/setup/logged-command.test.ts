@@ -21,12 +21,19 @@ describe('a command of the set-up', () => {
   it('fails with the end of its log, the exit code and what to do', async () => {
     const failure = node('for (let i = 1; i <= 30; i++) console.log("line " + i); process.exitCode = 3')
     await expect(failure).rejects.toThrow(/ended with code 3:\n {2}line 11\n[^]*line 30$/)
-    await expect(failure).rejects.toMatchObject({ remedy: expect.stringContaining(join(folder, 'log')) })
+    await expect(failure).rejects.toMatchObject({ remedy: expect.stringMatching(/^Try again\. The log is .*log$/) })
   })
 
   it('fails when its program is not there', async () => {
     const log = join(folder, 'log')
-    const missing = runLogged({ program: join(folder, 'no-such'), arguments: [], folder, environment: {}, log })
+    const missing = runLogged({
+      program: join(folder, 'no-such'),
+      arguments: [],
+      folder,
+      environment: {},
+      log,
+      remedy: '',
+    })
     await expect(missing).rejects.toThrow(/ENOENT/)
   })
 })
@@ -38,5 +45,6 @@ async function node(code: string): Promise<void> {
     folder,
     environment: process.env,
     log: join(folder, 'log'),
+    remedy: 'Try again.',
   })
 }

@@ -61,6 +61,7 @@ async function npmInstall(specifier, folder, log, lock) {
     folder,
     environment: environmentOfNestedNpm(),
     log,
+    remedy: 'The first set-up needs the npm registry: check the connection (npm ping), then start again.',
     onStart: pid => lock.shareWith(pid),
   })
 }

@@ -20,8 +20,7 @@ export async function runTask(task, { node, pnpm, userArguments }) {
     [
       '--conditions=mekong-source',
       `--import=${endWithParent}`,
-      join(repositoryRoot, task.program),
-      ...task.arguments,
+      task.program === 'pnpm' ? pnpm : join(repositoryRoot, task.program),
       ...userArguments,
     ],
     {

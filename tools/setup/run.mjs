@@ -17,7 +17,7 @@ try {
   if (process.env.npm_lifecycle_event !== undefined) endWithParent()
   const node = await ensureNode()
   const pnpm = await ensurePnpm(node)
-  await ensureWorkspace(node, pnpm)
+  if (task.needs === 'workspace') await ensureWorkspace(node, pnpm)
   await runTask(task, { node, pnpm, userArguments })
 } catch (error) {
   if (!(error instanceof SetupFailure)) throw error

@@ -1,17 +1,18 @@
 /**
  * @typedef {object} Task
- * @property {string} program what Node runs, from the root of the repository
- * @property {readonly string[]} arguments before those of the user
+ * @property {string} program what Node runs, from the root of the repository; `pnpm` is the pinned one
  * @property {'user' | 'root'} folder where it runs: where the user was, or the root of the repository
+ * @property {'workspace' | 'tools'} needs what is set up before: all packages, or only Node and pnpm
  */
 
 /** @type {Readonly<Record<string, Task>>} */
 const tasks = {
-  start: { program: 'examples/ecommerce/src/main.ts', arguments: [], folder: 'user' },
-  test: { program: 'tools/test/run-tests.ts', arguments: [], folder: 'root' },
-  check: { program: 'tools/checks/run-checks.ts', arguments: [], folder: 'root' },
-  format: { program: 'node_modules/oxfmt/bin/oxfmt', arguments: [], folder: 'root' },
-  changeset: { program: 'node_modules/@changesets/cli/bin.js', arguments: [], folder: 'root' },
+  start: { program: 'examples/ecommerce/src/main.ts', folder: 'user', needs: 'workspace' },
+  test: { program: 'tools/test/run-tests.ts', folder: 'root', needs: 'workspace' },
+  check: { program: 'tools/checks/run-checks.ts', folder: 'root', needs: 'workspace' },
+  format: { program: 'node_modules/oxfmt/bin/oxfmt', folder: 'root', needs: 'workspace' },
+  changeset: { program: 'node_modules/@changesets/cli/bin.js', folder: 'root', needs: 'workspace' },
+  pnpm: { program: 'pnpm', folder: 'root', needs: 'tools' },
 }
 
 /**

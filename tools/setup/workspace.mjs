@@ -43,6 +43,8 @@ export async function ensureWorkspace(node, pnpm) {
       folder: repositoryRoot,
       environment: environmentWith(environmentOfNestedNpm(), { node, pnpm }),
       log: join(folder, 'install.log'),
+      remedy:
+        'Check the connection (npm ping), then start again. After a change of a package.json: npm run pnpm -- install.',
       onStart: pid => lock.shareWith(pid),
     })
     mkdirSync(folder, { recursive: true })
