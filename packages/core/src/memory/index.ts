@@ -1,0 +1,5 @@
+export { adapter, forgetMemoryBroker } from './memory-adapter.ts'
+export { createMemoryBroker, type MemoryBroker } from './memory-broker.ts'
+export type { MemoryBrokerOptions } from './memory-broker-options.ts'
+export type { MemoryDriver } from './memory-driver.ts'
+export type { Hostility } from './hostility.ts'
