@@ -20,8 +20,8 @@ const defaults: RetryPolicy = {
 }
 
 /** Without a place where events can wait, every attempt is made at once inside the process. */
-export function resolveRetryPolicy(path: string, given: RetryOptions = {}, canDelay: boolean): RetryPolicy {
-  for (const [name, value] of Object.entries(given)) {
+export function resolveRetryPolicy(path: string, given: RetryOptions | undefined, canDelay: boolean): RetryPolicy {
+  for (const [name, value] of Object.entries(given ?? {})) {
     if (!Object.hasOwn(defaults, name)) {
       throw new MekongError(
         'INVALID_CONFIGURATION',
@@ -32,7 +32,7 @@ export function resolveRetryPolicy(path: string, given: RetryOptions = {}, canDe
     requirePositiveInteger(`${path}.${name}`, value)
   }
   const policy = { ...defaults, ...given }
-  const immediate = canDelay || given.immediate !== undefined ? policy.immediate : policy.maxAttempts - 1
+  const immediate = canDelay || given?.immediate !== undefined ? policy.immediate : policy.maxAttempts - 1
   return { ...policy, immediate: Math.min(immediate, policy.maxAttempts - 1) }
 }
 

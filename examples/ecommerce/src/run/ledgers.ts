@@ -1,0 +1,68 @@
+import type { Sql } from '@mekong/postgres'
+import type { RejectedLine } from '../intake/read-orders.ts'
+import type { KeptMail } from '../mail/mail-server.ts'
+
+/** What happened, read from the databases of the services and from the mail server. */
+export interface Ledgers {
+  readonly orders: readonly OrderRow[]
+  readonly payments: readonly PaymentRow[]
+  readonly stock: readonly StockRow[]
+  readonly emails: readonly KeptMail[]
+  readonly rejectedLines: readonly RejectedLine[]
+}
+
+export interface OrderRow {
+  readonly order_id: string
+  readonly status: string
+  readonly total_pence: number
+  readonly customer_id: string
+  readonly reason: string
+  readonly kind: string
+  /** Milliseconds since the epoch. */
+  readonly placed_ms: number
+}
+
+export interface PaymentRow {
+  readonly payment_id: string
+  readonly order_id: string
+  readonly kind: 'charge' | 'refund'
+  readonly amount_pence: number
+}
+
+export interface StockRow {
+  readonly stock_code: string
+  readonly initial: number
+  readonly reserved: number
+  readonly on_hand: number
+}
+
+/** Amounts and units are far below 2^53, and double precision is what every client gives as a number. */
+export function readOrders(sql: Sql): Promise<readonly OrderRow[]> {
+  return sql.query<OrderRow>(
+    `select order_id, status, total_pence::float8 as total_pence, customer_id, reason, kind,
+       (extract(epoch from placed_at) * 1000)::float8 as placed_ms
+     from orders.orders order by order_id`,
+  )
+}
+
+export function readPayments(sql: Sql): Promise<readonly PaymentRow[]> {
+  return sql.query<PaymentRow>(
+    `select payment_id::text as payment_id, order_id, kind, amount_pence::float8 as amount_pence
+     from payment.payment order by order_id, kind`,
+  )
+}
+
+export function readStock(sql: Sql): Promise<readonly StockRow[]> {
+  return sql.query<StockRow>(
+    `select stock_code, initial::float8 as initial, reserved::float8 as reserved, on_hand::float8 as on_hand
+     from inventory.stock order by stock_code`,
+  )
+}
+
+/** When each order's email was sent, in milliseconds since the epoch. */
+export async function readSendTimes(sql: Sql): Promise<ReadonlyMap<string, number>> {
+  const rows = await sql.query<{ order_id: string; sent_ms: number }>(
+    `select order_id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from email.sent`,
+  )
+  return new Map(rows.map(row => [row.order_id, row.sent_ms]))
+}
