@@ -11,13 +11,18 @@ import type { InferOutput, StandardSchema } from './standard-schema.ts'
 export function defineContract<Schemas extends Record<string, AnySchema>, const Keys>(
   definitions: Definitions<Schemas> & KeyRules<Keys>,
 ): DefinedContract<Schemas, Keys> {
-  if (typeof definitions !== 'object' || definitions === null) throw invalid('', 'an object of event types', definitions)
+  if (typeof definitions !== 'object' || definitions === null) {
+    throw invalid('', 'an object of event types', definitions)
+  }
   // Without a prototype, so that looking up an untrusted type such as `constructor` finds nothing.
   const contract: Record<string, EventDefinition> = Object.create(null)
   const entries: [string, EventDefinition][] = Object.entries(definitions as object)
   for (const [type, definition] of entries) {
     check(type, definition)
-    contract[type] = Object.freeze({ ...definition, ...(definition.upcast && { upcast: Object.freeze({ ...definition.upcast }) }) })
+    contract[type] = Object.freeze({
+      ...definition,
+      ...(definition.upcast && { upcast: Object.freeze({ ...definition.upcast }) }),
+    })
   }
   return Object.freeze(contract) as DefinedContract<Schemas, Keys>
 }
@@ -32,14 +37,16 @@ type DefinedEvent<Schema extends AnySchema, Key> = {
   readonly topic?: string
   readonly version?: number
   readonly upcast?: Readonly<Record<number, (data: unknown) => unknown>>
-} & (Key extends 'required'
-  ? { readonly key: 'required' }
-  : { readonly key?: (data: InferOutput<Schema>) => string })
+} & (Key extends 'required' ? { readonly key: 'required' } : { readonly key?: (data: InferOutput<Schema>) => string })
 
+// Only `any` stands for every schema: a key function is contravariant in its output.
+// oxlint-disable-next-line typescript/no-explicit-any
 type AnySchema = StandardSchema<any, any>
 
 // Inferred backwards from each literal: its `schema` first, so that `key` beside it sees the schema's output.
-type Definitions<Schemas extends Record<string, AnySchema>> = { readonly [T in keyof Schemas]: EventDefinition<Schemas[T]> }
+type Definitions<Schemas extends Record<string, AnySchema>> = {
+  readonly [T in keyof Schemas]: EventDefinition<Schemas[T]>
+}
 
 // Inferred from the same literals: which types say `key: 'required'`, so that publishing them asks for one.
 type KeyRules<Keys> = { readonly [T in keyof Keys]: { readonly key?: Keys[T] } }
@@ -71,7 +78,8 @@ function checkUpcast(path: string, upcast: Readonly<Record<number, unknown>>, ve
     if (typeof upcast[step] !== 'function') throw invalid(`${path}[${step}]`, 'a function of the data', upcast[step])
   }
   for (let step = oldest; step < version; step++) {
-    if (!(step in upcast)) throw invalid(`${path}[${step}]`, `a function: data of version ${step} would be stuck there`, undefined)
+    if (!(step in upcast))
+      throw invalid(`${path}[${step}]`, `a function: data of version ${step} would be stuck there`, undefined)
   }
 }
 

@@ -1,0 +1,57 @@
+import type { FailureClass, Fate } from '../driver/driver-contract.ts'
+import { MekongError, messageOf, type ErrorCode } from '../error.ts'
+import type { PreparedEvent } from '../event/event.ts'
+import type { PendingEvent } from './pending-event.ts'
+
+/** A fate other than stored. */
+export type Failure = Exclude<Fate, { readonly is: 'stored' }>
+
+/** What a send that did not store an event means for it: once more, or the end with this code. */
+export type Verdict = 'again' | 'EVENT_TOO_LARGE' | 'PUBLISH_REFUSED' | 'given-up'
+
+/**
+ * A final failure counts only against an event that was sent alone and never had an uncertain answer: in company it may be
+ * another's fault, and after an uncertain answer the event may be stored in spite of it.
+ */
+export function verdictOn(pending: PendingEvent, fate: Failure, failure: FailureClass, isAlone: boolean): Verdict {
+  if (failure === 'closed') return 'given-up'
+  if (fate.is !== 'not-stored' || !isAlone || pending.isDoubtful) return 'again'
+  switch (failure) {
+    case 'transient':
+    case 'throttled':
+      return 'again'
+    case 'too-large':
+      return 'EVENT_TOO_LARGE'
+    case 'illegal':
+    case 'refused':
+      return 'PUBLISH_REFUSED'
+  }
+}
+
+/** The broker said a final no. */
+export function refusal(pending: PendingEvent, code: 'EVENT_TOO_LARGE' | 'PUBLISH_REFUSED'): MekongError {
+  const cause = pending.lastFailure?.error
+  return new MekongError(code, `${nameOf(pending.event)} was refused by the broker: ${messageOf(cause)}`, { cause })
+}
+
+/** Nobody tries any longer: PUBLISH_UNKNOWN where the event may be stored, else PUBLISH_NOT_SENT. */
+export function givenUp(pending: PendingEvent, why: string): MekongError {
+  const options = { cause: pending.lastFailure?.error, retryable: true }
+  const name = nameOf(pending.event)
+  if (pending.isDoubtful || pending.isInFlight) {
+    return new MekongError(
+      'PUBLISH_UNKNOWN',
+      `${name} may or may not be stored: ${why}; publish it again with the same id`,
+      options,
+    )
+  }
+  return new MekongError('PUBLISH_NOT_SENT', `${name} was not stored: ${why}`, options)
+}
+
+export function rejected(event: PreparedEvent, code: ErrorCode, why: string): MekongError {
+  return new MekongError(code, `${nameOf(event)} ${why}`, { retryable: code === 'BUFFER_FULL' })
+}
+
+function nameOf({ type, id, topic }: PreparedEvent): string {
+  return `${type} ${id} on topic ${topic}`
+}
