@@ -17,6 +17,7 @@ export const scheduleMigrations: readonly Migration[] = [
     statements: table => [
       `create table if not exists ${table('scheduled_event')} (
   event uuid primary key,
+  id bigint generated always as identity,
   due_at timestamptz not null,
   message json not null,
   body bytea not null,
@@ -24,7 +25,7 @@ export const scheduleMigrations: readonly Migration[] = [
   fence bigint not null default 0,
   leased_until timestamptz
 )`,
-      `create index if not exists scheduled_event_due on ${table('scheduled_event')} (due_at)`,
+      `create index if not exists scheduled_event_due on ${table('scheduled_event')} (due_at, id)`,
       `create index if not exists scheduled_event_leased on ${table('scheduled_event')} (leased_until)
   where leased_until is not null`,
     ],
@@ -39,7 +40,8 @@ export function postgresSchedule({ sql, schema }: PostgresScheduleOptions): Sche
 
     async add(events) {
       if (events.length === 0) return
-      const rows = events.map(({ event: { body, ...message }, dueAt }) => ({
+      const rows = events.map(({ event: { body, ...message }, dueAt }, place) => ({
+        place,
         event: digest(message.id),
         due_ms: dueAt,
         // As text: json_to_recordset reads the escapes of strings, and cannot make text of a NUL.
@@ -49,8 +51,8 @@ export function postgresSchedule({ sql, schema }: PostgresScheduleOptions): Sche
       await sql.query(
         `insert into ${scheduled} (event, due_at, message, body)
           select event, ${timestamp('due_ms')}, message::json, decode(body, 'base64')
-          from json_to_recordset($1::text::json) as new (event uuid, due_ms float8, message text, body text)
-          on conflict do nothing`,
+          from json_to_recordset($1::text::json) as new (place int, event uuid, due_ms float8, message text, body text)
+          order by place on conflict do nothing`,
         [JSON.stringify(rows)],
       )
     },
@@ -59,12 +61,12 @@ export function postgresSchedule({ sql, schema }: PostgresScheduleOptions): Sche
       const rows = await sql.query<ScheduledRow>(
         `with due as (
           select event from ${scheduled} where due_at <= now() and (leased_until is null or leased_until <= now())
-          order by due_at limit $1::int for update skip locked
+          order by due_at, id limit $1::int for update skip locked
         ), leased as (
           update ${scheduled} as s set owner = $2::text, fence = s.fence + 1,
             leased_until = now() + $3::float8 * interval '1 ms'
           from due where s.event = due.event returning s.*
-        ) select ${milliseconds('due_at')} as due_ms, message, body, fence::float8 as fence from leased order by due_at`,
+        ) select ${milliseconds('due_at')} as due_ms, message, body, fence::float8 as fence from leased order by due_at, id`,
         [limit, owner, leaseMs],
       )
       return rows.map((row): LeasedEvent => {
@@ -87,7 +89,7 @@ export function postgresSchedule({ sql, schema }: PostgresScheduleOptions): Sche
     async nextDueAt() {
       const [row] = await sql.query<{ due_ms: number | null }>(
         `select ${milliseconds(`least(
-            (select due_at from ${scheduled} where leased_until is null order by due_at limit 1),
+            (select due_at from ${scheduled} where leased_until is null order by due_at, id limit 1),
             (select min(leased_until) from ${scheduled} where leased_until is not null)
           )`)} as due_ms`,
       )

@@ -79,8 +79,8 @@ export function holdLanes(table: TableName): HoldLanes {
 
     async heads(tx, laneIds) {
       const rows = await tx.query<{ lane_id: string; id: string }>(
-        `select distinct on (lane_id) lane_id::text as lane_id, id::text as id from ${event}
-          where lane_id in (${idsIn('$1')}) order by ${event}.lane_id, rank, ${event}.id`,
+        `select distinct on (e.lane_id) e.lane_id::text as lane_id, e.id::text as id from ${event} as e
+          where e.lane_id in (${idsIn('$1')}) order by e.lane_id, e.rank, e.id`,
         [JSON.stringify(laneIds)],
       )
       return new Map(rows.map(row => [row.lane_id, row.id]))
