@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
@@ -26,8 +27,13 @@ describe('the test run', () => {
     expect(run('red', '-t', 'passes')).toEqual({ exitCode: 0, lastLine: '1 passed, 0 failed' })
   })
 
-  it('fails when nothing was run', () => {
-    expect(run('no-such-file')).toEqual({ exitCode: 1, lastLine: '0 passed, 0 failed' })
+  it('counts a global set-up that fails as failed', () => {
+    const config = join(fixtures, 'failing-setup.config.ts')
+    expect(run('green', '--config', config)).toEqual({ exitCode: 1, lastLine: '0 passed, 1 failed' })
+  })
+
+  it('counts as failed when nothing was run', () => {
+    expect(run('no-such-file')).toEqual({ exitCode: 1, lastLine: '0 passed, 1 failed' })
   })
 })
 

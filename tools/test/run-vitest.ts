@@ -1,7 +1,5 @@
-import { parseCLI, startVitest, type Reporter } from 'vitest/node'
+import { parseCLI, startVitest, type TestModule } from 'vitest/node'
 import { countTests, isUnexplainedSkip, type Totals } from './totals.ts'
-
-const broken: Totals = { passed: 0, failed: 1, skipped: 0 }
 
 /**
  * Runs vitest in this process over all projects.
@@ -10,29 +8,30 @@ const broken: Totals = { passed: 0, failed: 1, skipped: 0 }
  */
 export async function runVitest(args: readonly string[]): Promise<Totals> {
   const { filter, options } = parseCLI(['vitest', 'run', ...args])
-  const counting = countingReporter(options.testNamePattern !== undefined)
+  let modules: readonly TestModule[] = []
+  const collecting = { onTestRunEnd: (ended: readonly TestModule[]) => void (modules = ended) }
   const vitest = await startVitest('test', filter, {
     ...options,
     allowOnly: false,
-    reporters: ['default', counting.reporter],
+    reporters: ['default', collecting],
   })
   await vitest.close()
-  return counting.totals()
+  const errorsOutside = vitest.state.getUnhandledErrors().length
+  const totals = totalsOf(modules, errorsOutside, options.testNamePattern !== undefined)
+  return isBroken(totals) ? { ...totals, failed: 1 } : totals
 }
 
-function countingReporter(isPickedByName: boolean): { reporter: Reporter; totals: () => Totals } {
-  let totals = broken
-  return {
-    totals: () => totals,
-    reporter: {
-      onTestRunEnd(modules, errors) {
-        const tests = modules.flatMap(module => [...module.children.allTests()])
-        const asked = isPickedByName ? tests.filter(test => !isUnexplainedSkip(test)) : tests
-        totals = countTests(asked, modules, errors.length)
-        for (const { module, fullName } of asked.filter(isUnexplainedSkip)) {
-          console.error(`Skipped without a reason: ${module.relativeModuleId} > ${fullName}`)
-        }
-      },
-    },
+/** A run without a single test, or one that vitest gave up without saying where, counts as one failure. */
+function isBroken({ passed, failed }: Totals): boolean {
+  const gaveUp = process.exitCode !== undefined && process.exitCode !== 0
+  return failed === 0 && (passed === 0 || gaveUp)
+}
+
+function totalsOf(modules: readonly TestModule[], errorsOutside: number, isPickedByName: boolean): Totals {
+  const tests = modules.flatMap(module => [...module.children.allTests()])
+  const asked = isPickedByName ? tests.filter(test => !isUnexplainedSkip(test)) : tests
+  for (const { module, fullName } of asked.filter(isUnexplainedSkip)) {
+    console.error(`Skipped without a reason: ${module.relativeModuleId} > ${fullName}`)
   }
+  return countTests(asked, modules, errorsOutside)
 }
