@@ -1,5 +1,5 @@
 export { createEventBus } from './create-event-bus.ts'
-export { defineContract } from './define-contract.ts'
+export { defineContract, type DefinedContract } from './define-contract.ts'
 export { createEventFactory, type EventFactory, type EventFactoryOptions } from './event/event-factory.ts'
 export { memoryHold } from './hold/memory-hold.ts'
 export { memoryIdempotency } from './idempotency/memory-idempotency.ts'
