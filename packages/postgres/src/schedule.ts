@@ -1,4 +1,4 @@
-import type { LeasedEvent, PreparedEvent, ScheduleStore } from '@mekong/core'
+import type { LeasedEvent, PreparedEvent, ScheduleStore } from '@mekong/core/driver'
 import { digest } from './digest.ts'
 import type { Migration } from './migration.ts'
 import { tablesOf } from './sql-name.ts'

@@ -1,4 +1,4 @@
-import type { HeldEvent, HoldLease, HoldLimits, HoldScope, HoldStore } from '@mekong/core'
+import type { HeldEvent, HoldLease, HoldLimits, HoldScope, HoldStore } from '@mekong/core/driver'
 import { describe, expect, it } from 'vitest'
 import { postgresHold } from '../src/index.ts'
 import { testDatabase, type TestDatabase } from './database.ts'

@@ -1,4 +1,4 @@
-import type { LeasedEvent, ScheduledEvent, ScheduleStore } from '@mekong/core'
+import type { LeasedEvent, ScheduledEvent, ScheduleStore } from '@mekong/core/driver'
 import { describe, expect, it } from 'vitest'
 import { postgresSchedule } from '../src/index.ts'
 import { testDatabase } from './database.ts'

@@ -1,4 +1,4 @@
-import type { HeldFilter, HoldStore } from '@mekong/core'
+import type { HeldFilter, HoldStore } from '@mekong/core/driver'
 import type { Statement } from '../sql.ts'
 import { eventColumns, eventDigest, type EventRow, heldEvent, laneDigest } from './hold-records.ts'
 import { idsIn } from './hold-lanes.ts'

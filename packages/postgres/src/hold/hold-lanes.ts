@@ -1,4 +1,4 @@
-import type { HoldScope } from '@mekong/core'
+import type { HoldScope } from '@mekong/core/driver'
 import type { TableName } from '../sql-name.ts'
 import type { Statement, Transaction } from '../sql.ts'
 import { eventDigest, laneDigest, type LaneName } from './hold-records.ts'
@@ -37,7 +37,7 @@ export interface HoldLanes {
 export function holdLanes(table: TableName): HoldLanes {
   const [lane, event] = [table('hold_lane'), table('held_event')]
   const columns = 'id::text as id, "group", subscription, lane::text as lane, owner, fence::float8 as fence'
-  const due = "case head.state when 'parked' then now() when 'delayed' then head.due_at end"
+  const due = "case head.state when 'parked' then least(now(), head.held_at) when 'delayed' then head.due_at end"
 
   const lock = (lanes: readonly LaneName[]): Statement => ({
     text: `select ${columns} from ${lane} where ("group", subscription, lane) in (

@@ -1,4 +1,4 @@
-import type { HoldLease, HoldStore } from '@mekong/core'
+import type { HoldLease, HoldStore } from '@mekong/core/driver'
 import type { LockedLane } from './hold-lanes.ts'
 import { eventColumns, eventDigest, type EventRow, heldEvent, laneDigest } from './hold-records.ts'
 import { milliseconds, timestamp } from '../sql-time.ts'
@@ -87,8 +87,8 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
         if (current?.fence !== lease.fence || (current.owner ?? lease.owner) !== lease.owner) return false
         await tx.query(
           `update ${event} set state = $3, due_at = ${timestamp('$4::float8')}, attempts = $5::int, reason = $6::text::json,
-              held_at = ${timestamp('$7::float8')}, fence = $8
-            where lane_id = $1::text::bigint and event = $2::uuid`,
+              held_at = ${timestamp('$7::float8')}, fence = $8::bigint
+            where lane_id = $1::text::bigint and event = $2::uuid and fence <= $8::bigint`,
           [
             current.id,
             eventDigest(kept.event),

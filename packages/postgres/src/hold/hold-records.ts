@@ -1,4 +1,4 @@
-import type { HeldEvent, HeldMessage, HeldReason, HeldState, HoldScope } from '@mekong/core'
+import type { HeldEvent, HeldMessage, HeldReason, HeldState, HoldScope } from '@mekong/core/driver'
 import { digest } from '../digest.ts'
 import { milliseconds, timestamp } from '../sql-time.ts'
 

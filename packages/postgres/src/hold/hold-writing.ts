@@ -1,4 +1,4 @@
-import type { HeldEvent, HoldLimits, HoldStore } from '@mekong/core'
+import type { HeldEvent, HoldLimits, HoldStore } from '@mekong/core/driver'
 import type { Transaction } from '../sql.ts'
 import type { LockedLane } from './hold-lanes.ts'
 import { eventDigest, insertEvents, laneDigest, laneOf, newEventsParameter } from './hold-records.ts'
@@ -14,6 +14,7 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
     event: HeldEvent,
     { parked, limits }: { readonly parked: LockedLane | undefined; readonly limits: HoldLimits },
   ): Promise<string | undefined> {
+    if (limits.maxParkedPerKey < 1) return undefined
     const lane = parked ?? (await lanes.create(tx, laneOf(event), limits.maxParkedKeys))?.lane
     if (lane === undefined) return undefined
     const waiting = (await lanes.countEvents(tx, [lane.id])).get(lane.id) ?? 0
@@ -78,7 +79,7 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
           if (count >= limits.maxParkedPerKey) return 'full'
           waiting.set(lane.id, count + 1)
           there.add(eventName(event))
-          added.push({ event, laneId: lane.id, rank: 1 })
+          added.push({ event: parkedEvent(event), laneId: lane.id, rank: 1 })
           return 'appended'
         })
         if (added.length > 0) {
@@ -104,7 +105,7 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
         if (created?.isNew !== true) return undefined
         const { id } = created.lane
         await tx.query(`${insertEvents(tables.event, '$1')} on conflict do nothing`, [
-          newEventsParameter(events.map(event => ({ event, laneId: id, rank: 1 }))),
+          newEventsParameter(events.map(event => ({ event: parkedEvent(event), laneId: id, rank: 1 }))),
         ])
         const [leased] = await tx.query<{ fence: number }>(
           `update ${tables.lane} set due_at = now(), owner = $2::text, fence = nextval('${tables.fence}'),
@@ -116,6 +117,10 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
       })
     },
   }
+}
+
+function parkedEvent(event: HeldEvent): HeldEvent {
+  return { ...event, state: 'parked', dueAt: undefined }
 }
 
 interface EventRecord {

@@ -1,4 +1,4 @@
-import type { HoldStore } from '@mekong/core'
+import type { HoldStore } from '@mekong/core/driver'
 import type { Sql } from '../sql.ts'
 import { holdAdministration } from './hold-administration.ts'
 import { holdLeases } from './hold-leases.ts'
