@@ -21,18 +21,7 @@ export type {
 export type { ConsumeTuning, EventBusOptions, ReplayOptions, Route, TopicOptions } from './event-bus-options.ts'
 export type { Cause, Handler, HandlerContext, HandlerMap } from './handler.ts'
 export type { HeldEvents, HeldQuery, HeldSelection } from './hold/held-events.ts'
-export type {
-  HeldEvent,
-  HeldFilter,
-  HeldMessage,
-  HeldPage,
-  HeldReason,
-  HeldState,
-  HoldLease,
-  HoldLimits,
-  HoldScope,
-  HoldStore,
-} from './hold/hold-store.ts'
+export type { HeldEvent, HeldMessage, HeldReason, HeldState, HoldScope, HoldStore } from './hold/hold-store.ts'
 export type { IdempotencyStore } from './idempotency/idempotency-store.ts'
 export type { Middleware } from './middleware.ts'
 export type { PublishArguments, PublishOptions, PublishResult, Receipt } from './publish-options.ts'
