@@ -1,4 +1,4 @@
-import type { EventDefinition } from '../contract.ts'
+import type { Contract } from '../contract.ts'
 import type { Incoming } from '../driver/driver-contract.ts'
 import { checkData } from './check-data.ts'
 import { bodyForm, jsonContentType, mediaType, structuredContentType } from './content-type.ts'
@@ -73,7 +73,7 @@ export function readIdentity(attributes: EventAttributes): string | undefined {
  * @throws MekongError UNDECODABLE, INVALID_DATA
  */
 export async function readData(
-  definition: EventDefinition | undefined,
+  definition: Contract[string] | undefined,
   attributes: EventAttributes,
   message: Decodable,
 ): Promise<unknown> {
@@ -172,13 +172,9 @@ function decodeBody(attributes: EventAttributes, message: Decodable): unknown {
 }
 
 function decodeBytes(contentType: string, bytes: Uint8Array): unknown {
-  switch (bodyForm(contentType)) {
-    case 'json':
-      // A CloudEvent may come without data; whether that is right is for the schema to say.
-      return bytes.byteLength === 0 ? undefined : parseJson(bytes)
-    case 'text':
-      return decodeText(bytes)
-    case 'bytes':
-      return bytes
-  }
+  const form = bodyForm(contentType)
+  if (form === 'bytes') return bytes
+  if (form === 'text') return decodeText(bytes)
+  // A CloudEvent may come without data; whether that is right is for the schema to say.
+  return bytes.byteLength === 0 ? undefined : parseJson(bytes)
 }

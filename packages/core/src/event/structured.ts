@@ -30,14 +30,10 @@ export function toStructured(outgoing: Pick<Outgoing, 'headers' | 'body'>): Stru
   const envelope = JSON.stringify(attributes).slice(0, -1)
   const { body } = outgoing
   if (body.byteLength === 0) return structured(`${envelope}}`)
-  switch (bodyForm(contentType)) {
-    case 'json':
-      return structured(`${envelope},"data":`, body, '}')
-    case 'text':
-      return structured(`${envelope},"data":${JSON.stringify(decodeText(body))}}`)
-    case 'bytes':
-      return structured(`${envelope},"data_base64":"${base64(body)}"}`)
-  }
+  const form = bodyForm(contentType)
+  if (form === 'json') return structured(`${envelope},"data":`, body, '}')
+  if (form === 'text') return structured(`${envelope},"data":${JSON.stringify(decodeText(body))}}`)
+  return structured(`${envelope},"data_base64":"${base64(body)}"}`)
 }
 
 function structured(...parts: readonly (string | Uint8Array)[]): StructuredEvent {

@@ -16,6 +16,16 @@ const happening = fc.oneof(
 )
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never
 
+const fateOf: Readonly<Record<Happening, () => Fate>> = {
+  stored: () => stored,
+  'not-stored': () => notStored(),
+  throttled: () => notStored('throttled'),
+  refused: () => notStored('refused'),
+  'unknown, stored': unknown,
+  'unknown, lost': unknown,
+  'unknown, stored later': unknown,
+}
+
 /** How the driver answers as a whole. */
 const manner = fc.oneof(
   { weight: 12, arbitrary: fc.constant('answers' as const) },
@@ -88,24 +98,9 @@ async function carryOut(plan: Plan): Promise<Run> {
       const happens = happenings.get(name) ?? doing.happenings[happenings.size % doing.happenings.length]!
       happenings.set(name, happens)
       const append = (): void => void log.set(laneOf(message), [...(log.get(laneOf(message)) ?? []), call.ids[index]!])
-      switch (happens) {
-        case 'stored':
-          append()
-          return stored
-        case 'not-stored':
-          return notStored()
-        case 'throttled':
-        case 'refused':
-          return notStored(happens)
-        case 'unknown, stored':
-          append()
-          return unknown()
-        case 'unknown, lost':
-          return unknown()
-        case 'unknown, stored later':
-          clock.after(doing.laterMs, append)
-          return unknown()
-      }
+      if (happens === 'stored' || happens === 'unknown, stored') append()
+      if (happens === 'unknown, stored later') clock.after(doing.laterMs, append)
+      return fateOf[happens]()
     })
     switch (doing.manner) {
       case 'answers':
