@@ -62,14 +62,15 @@ export class Attempts {
         observe({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
         return { is: 'busy' }
       }
-      if (work.abortReason !== undefined && work.abortReason.code !== 'HANDLER_TIMEOUT') return { is: 'aborted' }
+      if (work.abortion.reason !== undefined && work.abortion.reason.code !== 'HANDLER_TIMEOUT') return { is: 'aborted' }
+      const failure = { error, attempt: work.attempts, inRow: work.isOverrun ? Infinity : inRow, spentMs }
       work.rearm()
-      const step = nextStep(subscription.retry, { error, attempt: work.attempts, inRow, spentMs }, random)
+      const step = nextStep(subscription.retry, failure, random)
       if (step.is !== 'retry') return this.#failed(work, { ...step, error })
       this.#report(work, error, 'retry')
       spentMs += step.afterMs
-      await wait(clock, step.afterMs, work.signal)
-      if (work.abortReason !== undefined) return { is: 'aborted' }
+      await wait(clock, step.afterMs, work.abortion.signal)
+      if (work.abortion.reason !== undefined) return { is: 'aborted' }
     }
   }
 
@@ -96,7 +97,7 @@ export class Attempts {
       deliveries: work.message.deliveries,
       cause: createCause(attributes, work.identity),
       publishFrom,
-      signal: () => work.signal,
+      abortion: work.abortion,
     })
     try {
       const event = await readData(definitionOf(attributes.type, contract), attributes, work.message)
@@ -124,7 +125,10 @@ export class Attempts {
           { retryable: true },
         )
         work.abort(timeout)
-        cancelGrace = clock.after(abortGraceMs, () => reject(timeout))
+        cancelGrace = clock.after(abortGraceMs, () => {
+          work.isOverrun = true
+          reject(timeout)
+        })
       })
       const end = (): void => {
         cancelDeadline()

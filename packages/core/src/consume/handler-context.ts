@@ -2,6 +2,7 @@ import type { EventAttributes } from '../event/event.ts'
 import type { Cause, HandlerContext } from '../handler.ts'
 import type { Identity } from '../idempotency/idempotency-store.ts'
 import type { PublishOptions, Receipt } from '../publish-options.ts'
+import type { AbortSource } from './abort-source.ts'
 import type { Subscription } from './subscription.ts'
 
 /** Publishes on behalf of a handler. */
@@ -16,8 +17,8 @@ export interface ContextParts {
   readonly deliveries: number | undefined
   readonly cause: Cause
   readonly publishFrom: PublishFrom
-  /** Asked only when a handler looks at its signal. */
-  readonly signal: () => AbortSignal
+  /** Of this attempt. */
+  readonly abortion: AbortSource
 }
 
 /** What one attempt's handler sees. */
@@ -75,7 +76,7 @@ export class EventContext implements HandlerContext {
     return this.#parts.deliveries
   }
   get signal(): AbortSignal {
-    return this.#parts.signal()
+    return this.#parts.abortion.signal
   }
   get cause(): Cause {
     return this.#parts.cause

@@ -84,23 +84,24 @@ export class SubscriptionRunner {
 
   /** What waits leaves its lane; what runs ends (drain), or hears that it must (lost). */
   async leave(partition: Partition, how: 'drain' | 'lost'): Promise<void> {
-    for (const entry of [...this.#entries.values()]) {
+    const waiting: Entry[] = []
+    for (const entry of this.#entries.values()) {
       if (!entry.isOn(partition)) continue
       const isRunning = entry.state === 'running'
       if (isRunning && how === 'drain') continue
       entry.detach(delivery => delivery.partition === partition)
-      if (!isRunning) this.#dropIfDetached(entry)
-      else if (entry.isDetached) entry.work.abort(new MekongError('HANDLER_ABORTED', `partition ${partition.id} of ${partition.topic} went to another consumer`, { retryable: true }))
+      if (!entry.isDetached) continue
+      if (isRunning) entry.work.abort(wentAway(partition))
+      else waiting.push(entry)
     }
+    this.#drop(waiting)
     if (how === 'drain') await this.#untilNoneRuns(entry => entry.isOn(partition))
   }
 
   /** These handles died; the messages come again, and attach to what still runs. */
   lost(deliveries: ReadonlySet<Delivery>): void {
-    for (const entry of [...this.#entries.values()]) {
-      entry.detach(delivery => deliveries.has(delivery))
-      if (entry.state !== 'running') this.#dropIfDetached(entry)
-    }
+    for (const entry of this.#entries.values()) entry.detach(delivery => deliveries.has(delivery))
+    this.#drop([...this.#entries.values()].filter(entry => entry.isDetached && entry.state !== 'running'))
   }
 
   /** Another owner took the claim over: what runs hears of it, what waits asks again when its turn comes. */
@@ -122,7 +123,7 @@ export class SubscriptionRunner {
   /** Drops what waits and resolves when nothing runs, or when `signal` aborts: then handlers are told to stop. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#isClosing = true
-    for (const entry of [...this.#entries.values()]) if (entry.state !== 'running') this.#drop(entry)
+    this.#drop([...this.#entries.values()].filter(entry => entry.state !== 'running'))
     const abort = (): void => {
       for (const { work } of this.#entries.values()) {
         work.abort(new MekongError('HANDLER_ABORTED', 'the event bus closes', { retryable: true }))
@@ -221,7 +222,7 @@ export class SubscriptionRunner {
     entry.work.rearm()
     await wait(clock, afterMs, signal)
     if (entry.state !== 'claiming') return
-    if (this.#isClosing) return this.#drop(entry)
+    if (this.#isClosing) return this.#drop([entry])
     entry.work.token = newToken()
     await this.#admit([entry])
   }
@@ -350,11 +351,19 @@ export class SubscriptionRunner {
     if (canRedeliver(capabilities, afterMs, entry.lane.key !== undefined)) {
       this.#rememberAttempts(entry.work)
       await book.release(entry.work)
-      this.#remove(entry)
-      entry.decide({ is: 'again', afterMs, tried: true })
+      this.#handBack(entry, afterMs)
     } else if (holding !== undefined) {
       await this.#hold(entry, { state: 'delayed', dueAt: clock.now() + afterMs, error }, entry.lane.key)
     } else await this.#dead(entry, error)
+  }
+
+  /** With everything behind it in its lane: the broker keeps their order, and what is in hand must not overtake. */
+  #handBack(head: Entry, afterMs: number): void {
+    const lane = [...head.lane.entries()]
+    this.#drop(lane)
+    for (const entry of lane) {
+      entry.decide(entry === head ? { is: 'again', afterMs, tried: true } : { is: 'again', afterMs: 0, tried: false })
+    }
   }
 
   async #dead(entry: Entry, error: unknown): Promise<void> {
@@ -460,21 +469,26 @@ export class SubscriptionRunner {
   }
 
   #remove(entry: Entry): void {
-    entry.state = 'gone'
-    if (this.#entries.get(entry.work.identity.event) === entry) this.#entries.delete(entry.work.identity.event)
-    entry.lane.remove(entry)
+    this.#leaveLane(entry)
     this.#advance(entry.lane)
   }
 
-  #dropIfDetached(entry: Entry): void {
-    if (entry.isDetached) this.#drop(entry)
+  #leaveLane(entry: Entry): void {
+    entry.state = 'gone'
+    if (this.#entries.get(entry.work.identity.event) === entry) this.#entries.delete(entry.work.identity.event)
+    entry.lane.remove(entry)
   }
 
-  /** Never ran: its claim is given back and the broker delivers it again. */
-  #drop(entry: Entry): void {
-    const wasClaimed = entry.state === 'ready'
-    this.#remove(entry)
-    if (wasClaimed) void this.#options.book.release(entry.work)
+  /**
+   * These never ran: their claims are given back and the broker delivers them again. All of them leave before a lane goes
+   * on, because whatever stands behind one of them in its lane must not run before it.
+   */
+  #drop(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.state === 'ready') void this.#options.book.release(entry.work)
+      this.#leaveLane(entry)
+    }
+    for (const entry of entries) this.#advance(entry.lane)
   }
 
   async #untilNoneRuns(concerns: (entry: Entry) => boolean): Promise<void> {
@@ -487,6 +501,10 @@ export class SubscriptionRunner {
     this.#whenIdle = []
     for (const resolve of waiting) resolve()
   }
+}
+
+function wentAway({ topic, id }: Partition): MekongError {
+  return new MekongError('HANDLER_ABORTED', `partition ${id} of ${topic} went to another consumer`, { retryable: true })
 }
 
 /** The entries at the front of a lane that are ours. */

@@ -2,6 +2,7 @@ import type { Incoming } from '../driver/driver-contract.ts'
 import type { MekongError } from '../error.ts'
 import type { EventAttributes } from '../event/event.ts'
 import type { Claim, Identity } from '../idempotency/idempotency-store.ts'
+import { AbortSource } from './abort-source.ts'
 
 /** What decoding the envelope gave: what is known of the event, and what is wrong with it. */
 export interface Envelope {
@@ -22,8 +23,10 @@ export class Work {
   fence = 0
   /** Runs of the handler so far. */
   attempts: number
-  #controller: AbortController | undefined
-  #reason: MekongError | undefined
+  /** Its last run ignored its deadline and may go on: another one at once would run beside it. */
+  isOverrun = false
+  /** Of the attempt at hand; an attempt that has ended keeps the one it was given. */
+  abortion: AbortSource = new AbortSource()
 
   constructor(parts: { envelope: Envelope; message: Incoming; identity: Identity; token: string; attempts: number }) {
     this.envelope = parts.envelope
@@ -38,25 +41,13 @@ export class Work {
     return { identity: this.identity, token: this.token, fence: this.fence }
   }
 
-  get abortReason(): MekongError | undefined {
-    return this.#reason
-  }
-
-  /** Made only when somebody looks at it: most handlers never do. */
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
-    return this.#controller.signal
-  }
-
   abort(reason: MekongError): void {
-    this.#reason ??= reason
-    this.#controller?.abort(this.#reason)
+    this.abortion.abort(reason)
   }
 
   /** A new attempt begins with a signal of its own. */
   rearm(): void {
-    this.#controller = undefined
-    this.#reason = undefined
+    this.isOverrun = false
+    this.abortion = new AbortSource()
   }
 }

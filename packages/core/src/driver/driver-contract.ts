@@ -81,7 +81,10 @@ export interface Sink {
   revoked(partition: Partition, how: 'drain' | 'lost'): Promise<void>
   /** All that arrived together, in partition order. Never throws. */
   messages(batch: readonly Incoming[]): void
-  /** These handles died (visibility ran out, channel closed); the broker will deliver the messages again. */
+  /**
+   * These handles died (visibility ran out, channel closed); the broker will deliver the messages again. Where order is
+   * kept, the handles of later messages of the same key are of no use either: all of them in one call.
+   */
   lost(batch: readonly Incoming[]): void
   status(status: ConsumerStatus): void
 }
