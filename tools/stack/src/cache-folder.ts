@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 
@@ -31,17 +31,22 @@ export async function buildOnce(folder: string, build: (folder: string) => Promi
   if (existsSync(folder)) return folder
   const parent = dirname(folder)
   const building = join(parent, `building-${basename(folder)}-${randomBytes(6).toString('hex')}`)
-  await mkdir(parent, { recursive: true, mode: 0o755 })
-  await removeAbandoned(parent)
-  await mkdir(building, { mode: 0o755 })
   try {
+    await makeFolder(parent)
+    await removeAbandoned(parent)
+    await mkdir(building)
     await build(building)
     await rename(building, folder)
-  } catch (error) {
+  } catch (cause) {
     await rm(building, { recursive: true, force: true })
-    if (!existsSync(folder)) throw error
+    if (!existsSync(folder)) throw buildFailure(folder, cause)
   }
   return folder
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  // Whatever the umask: the users that servers run as for root enter it.
+  if ((await mkdir(folder, { recursive: true })) !== undefined) await chmod(folder, 0o755)
 }
 
 async function removeAbandoned(parent: string): Promise<void> {
@@ -54,4 +59,13 @@ async function removeAbandoned(parent: string): Promise<void> {
     )
     if (Date.now() - modifiedMs > abandonedAfterMs) await rm(folder, { recursive: true, force: true })
   }
+}
+
+function buildFailure(folder: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(
+    `${basename(folder)} could not be made in ${dirname(folder)}: ${reason}\n` +
+      'MEKONG_STACK_CACHE may name another folder, which the user who runs the server can enter.',
+    { cause },
+  )
 }

@@ -1,5 +1,6 @@
-import { statfsSync } from 'node:fs'
+import { statfsSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 
 /**
  * Where a server keeps its data. In memory thousands of files are made and removed in a tenth of the time, which is
@@ -10,9 +11,22 @@ export type Storage = 'disk' | 'memory'
 const linuxMemoryFolder = '/dev/shm'
 const enoughBytes = 2 * 1024 ** 3
 
+export interface TemporaryFolderOptions {
+  readonly storage: Storage
+  /** Whether the server runs as another user, who must be able to enter the folder. */
+  readonly isForOthers: boolean
+}
+
 /** The folder in which a server's folder is made. */
-export function temporaryFolder(storage: Storage): string {
-  return storage === 'memory' && freeBytes(linuxMemoryFolder) >= enoughBytes ? linuxMemoryFolder : tmpdir()
+export function temporaryFolder({ storage, isForOthers }: TemporaryFolderOptions): string {
+  if (storage === 'memory' && freeBytes(linuxMemoryFolder) >= enoughBytes) return linuxMemoryFolder
+  return isForOthers && !everybodyEnters(tmpdir()) ? '/tmp' : tmpdir()
+}
+
+function everybodyEnters(folder: string): boolean {
+  const mayEnter = (statSync(folder).mode & 0o001) !== 0
+  const parent = dirname(folder)
+  return mayEnter && (parent === folder || everybodyEnters(parent))
 }
 
 function freeBytes(folder: string): number {

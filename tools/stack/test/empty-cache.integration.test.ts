@@ -5,7 +5,9 @@ import { startChildProcess } from '../src/index.ts'
 import { temporaryFolder } from '../src/temporary-folder.ts'
 
 it('is filled by two runs at the same time, who both get their server', async () => {
-  await using cache = await mkdtempDisposable(join(temporaryFolder('memory'), 'empty-cache-'))
+  await using cache = await mkdtempDisposable(
+    join(temporaryFolder({ storage: 'memory', isForOthers: true }), 'empty-cache-'),
+  )
   await chmod(cache.path, 0o755) // the user that runs Postgres for root enters it
   const script = new URL('./scripts/start.ts', import.meta.url)
   const environment = { MEKONG_STACK_CACHE: cache.path }

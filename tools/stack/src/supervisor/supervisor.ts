@@ -52,11 +52,10 @@ export interface ProcessOrder extends Omit<ProcessSpecification, 'hasMessages'> 
 const endTimeoutMs = 5_000
 
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const folder = join(
-    temporaryFolder(options.storage ?? 'disk'),
-    `mekong-${options.name}-${randomBytes(6).toString('hex')}`,
-  )
-  const line = openSupervisorLine({ folder, owner: options.owner, endSignal: options.endSignal, endTimeoutMs })
+  const { name, storage = 'disk', owner, endSignal } = options
+  const parent = temporaryFolder({ storage, isForOthers: owner !== undefined })
+  const folder = join(parent, `mekong-${name}-${randomBytes(6).toString('hex')}`)
+  const line = openSupervisorLine({ folder, owner, endSignal, endTimeoutMs })
   await line.answer('ready')
   return {
     folder,
