@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts'
-import type { Driver, FailureClass, Fate, Outgoing } from '../driver/driver-contract.ts'
+import type { Driver, Fate, Outgoing } from '../driver/driver-contract.ts'
 import type { PreparedEvent } from '../event/event.ts'
 import type { Receipt } from '../publish-options.ts'
 import type { Observer } from '../signal.ts'
 import { KeyLanes, type KeyLane } from './key-lane.ts'
 import type { PendingEvent } from './pending-event.ts'
-import { givenUp, refusal, verdictOn, type Failure } from './publish-failure.ts'
+import { classify, givenUp, refusal, verdictOn, type Failure } from './publish-failure.ts'
 import type { PublishTuning } from './publish-tuning.ts'
 import { ReadyLanes } from './ready-lanes.ts'
 import { sendBatch } from './send-batch.ts'
@@ -354,13 +354,5 @@ function partitionOf(driver: Driver, outgoing: Outgoing): string {
     return driver.partitionOf(outgoing)
   } catch {
     return outgoing.topic
-  }
-}
-
-function classify(driver: Driver, error: unknown): FailureClass {
-  try {
-    return driver.classify(error)
-  } catch {
-    return 'transient'
   }
 }

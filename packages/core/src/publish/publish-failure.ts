@@ -1,4 +1,4 @@
-import type { FailureClass, Fate } from '../driver/driver-contract.ts'
+import type { Driver, FailureClass, Fate } from '../driver/driver-contract.ts'
 import { MekongError, messageOf, type ErrorCode } from '../error.ts'
 import type { PreparedEvent } from '../event/event.ts'
 import type { PendingEvent } from './pending-event.ts'
@@ -9,23 +9,34 @@ export type Failure = Exclude<Fate, { readonly is: 'stored' }>
 /** What a send that did not store an event means for it: once more, or the end with this code. */
 export type Verdict = 'again' | 'EVENT_TOO_LARGE' | 'PUBLISH_REFUSED' | 'given-up'
 
+const verdicts: Readonly<Record<FailureClass, Verdict>> = {
+  transient: 'again',
+  throttled: 'again',
+  'too-large': 'EVENT_TOO_LARGE',
+  illegal: 'PUBLISH_REFUSED',
+  refused: 'PUBLISH_REFUSED',
+  closed: 'given-up',
+}
+
+/** What the driver makes of an error; a driver that cannot say leaves it to another try. */
+export function classify(driver: Driver, error: unknown): FailureClass {
+  try {
+    const failure = driver.classify(error)
+    return Object.hasOwn(verdicts, failure) ? failure : 'transient'
+  } catch {
+    return 'transient'
+  }
+}
+
 /**
  * A final failure counts only against an event that was sent alone and never had an uncertain answer: in company it may be
  * another's fault, and after an uncertain answer the event may be stored in spite of it.
  */
 export function verdictOn(pending: PendingEvent, fate: Failure, failure: FailureClass, isAlone: boolean): Verdict {
-  if (failure === 'closed') return 'given-up'
-  if (fate.is !== 'not-stored' || !isAlone || pending.isDoubtful) return 'again'
-  switch (failure) {
-    case 'transient':
-    case 'throttled':
-      return 'again'
-    case 'too-large':
-      return 'EVENT_TOO_LARGE'
-    case 'illegal':
-    case 'refused':
-      return 'PUBLISH_REFUSED'
-  }
+  const verdict = verdicts[failure]
+  if (verdict === 'given-up') return verdict
+  const isCertain = fate.is === 'not-stored' && isAlone && !pending.isDoubtful
+  return isCertain ? verdict : 'again'
 }
 
 /** The broker said a final no. */

@@ -106,8 +106,8 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
 function measure({ body, key, headers }: PreparedEvent): { readonly bytes: number; readonly headers: number } {
   let bytes = body.byteLength + (key === undefined ? 0 : Buffer.byteLength(key))
   let count = 0
-  for (const [name, value] of Object.entries(headers)) {
-    bytes += name.length + Buffer.byteLength(value)
+  for (const name in headers) {
+    bytes += name.length + Buffer.byteLength(headers[name]!)
     count++
   }
   return { bytes, headers: count }

@@ -83,12 +83,11 @@ export class ReadyLanes {
     }
 
     for (let lane = queue.first; lane?.first !== undefined && fits(lane.first); lane = queue.first) {
-      const company = companyOf(lane.first)
       do {
         const pending = lane.take()!
         batch.push(pending)
         bytes += pending.bytes
-      } while (this.#limits.runs && lane.first !== undefined && companyOf(lane.first) === company && fits(lane.first))
+      } while (this.#limits.runs && lane.first !== undefined && fits(lane.first))
       lane.state = 'busy'
       queue.shift()
       if (!this.#limits.keys) break

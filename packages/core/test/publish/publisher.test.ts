@@ -328,6 +328,21 @@ describe('drivers that break their contract', () => {
     expect(bus.driver.calls.length).toBeGreaterThan(2)
   })
 
+  it('takes an error that the driver cannot classify for one that passes', async () => {
+    for (const classify of [
+      () => 'what?',
+      () => {
+        throw new Error('no')
+      },
+    ]) {
+      const bus = publishing({ onPublish: call => call.all(bus.driver.calls.length > 1 ? stored : notStored()) })
+      Object.assign(bus.driver, { classify })
+      bus.send('e1')
+      await bus.clock.advance(100)
+      expect(bus.outcomes.get('e1')).toBe('published')
+    }
+  })
+
   it('takes everything as unknown when the driver throws', async () => {
     const bus = publishing({
       onPublish: () => {
