@@ -1,27 +1,41 @@
 import type { HeldEvent, HoldLease, HoldScope } from './hold-store.ts'
 
+export interface NewRecord {
+  readonly number: number
+  readonly event: HeldEvent
+  readonly storedAt: number
+}
+
 /** A held event in its lane. */
 export class HeldRecord {
   readonly lane: HeldLane
   /** Grows with every record: oldest first. */
   readonly number: number
+  /** By the clock of the store; `heldAt` is by that of whoever held it. */
+  readonly #storedAt: number
   /** Held by the running lane, ahead of what was parked behind it. */
   readonly isAhead: boolean
   event: HeldEvent
   /** A dead event after a redrive, at the time of it. */
   #redrivenAt: number | undefined
 
-  constructor(lane: HeldLane, number: number, event: HeldEvent, isAhead: boolean) {
+  constructor(lane: HeldLane, { number, event, storedAt }: NewRecord, isAhead: boolean) {
     this.lane = lane
     this.number = number
     this.event = event
+    this.#storedAt = storedAt
     this.isAhead = isAhead
   }
 
   /** When it falls due as the head of its lane; undefined for a dead one that nobody redrives. */
   get dueAt(): number | undefined {
     if (this.#redrivenAt !== undefined) return this.#redrivenAt
-    return this.event.state === 'parked' ? this.event.heldAt : this.event.dueAt
+    return this.event.state === 'parked' ? this.#storedAt : this.event.dueAt
+  }
+
+  /** A parked head is due at once, whatever the clock does. */
+  isDue(now: number): boolean {
+    return this.event.state === 'parked' || (this.dueAt ?? Number.POSITIVE_INFINITY) <= now
   }
 
   makeDue(now: number): void {
@@ -58,17 +72,13 @@ export class HeldLane {
     return this.#records[0]
   }
 
-  get dueAt(): number | undefined {
-    return this.head?.dueAt
-  }
-
   /** The lease that runs now, expired or not. */
   get lease(): HoldLease | undefined {
     return this.#leasedUntil === undefined ? undefined : this.#last
   }
 
-  insert(number: number, event: HeldEvent, place: 'ahead' | 'behind'): HeldRecord {
-    const record = new HeldRecord(this, number, event, place === 'ahead')
+  insert(added: NewRecord, place: 'ahead' | 'behind'): HeldRecord {
+    const record = new HeldRecord(this, added, place === 'ahead')
     const firstBehind = place === 'ahead' ? this.#records.findIndex(one => !one.isAhead) : -1
     this.#records.splice(firstBehind < 0 ? this.#records.length : firstBehind, 0, record)
     return record

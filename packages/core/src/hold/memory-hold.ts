@@ -100,8 +100,8 @@ class MemoryHold implements HoldStore {
     const monotonic = this.#clock.monotonic()
     for (const lane of lanes.values()) if (!lane.isLeased(monotonic)) this.#removeIfEmpty(lane)
     return [...lanes.values()]
-      .filter(lane => !lane.isLeased(monotonic) && lane.dueAt !== undefined && lane.dueAt <= now)
-      .toSorted((one, other) => one.dueAt! - other.dueAt!)
+      .filter(lane => !lane.isLeased(monotonic) && lane.head?.isDue(now) === true)
+      .toSorted((one, other) => one.head!.dueAt! - other.head!.dueAt!)
       .slice(0, limit)
       .map(lane => lane.leaseTo(owner, ++this.#lastFence, monotonic + leaseMs))
   }
@@ -116,9 +116,8 @@ class MemoryHold implements HoldStore {
   }
 
   async head(lease: HoldLease): Promise<HeldEvent | undefined> {
-    const lane = this.#leased(lease)
-    if (lane?.dueAt === undefined || lane.dueAt > this.#clock.now()) return undefined
-    return lane.head?.event
+    const head = this.#leased(lease)?.head
+    return head?.isDue(this.#clock.now()) === true ? head.event : undefined
   }
 
   async finish(lease: HoldLease, event: string): Promise<'more' | 'unparked' | 'lost'> {
@@ -159,7 +158,7 @@ class MemoryHold implements HoldStore {
     let earliest: number | undefined
     for (const lane of this.#scope(scope).lanes.values()) {
       // An empty lane is somebody's who runs it: it is due when that lease ends, so that it is not left behind.
-      const dueAt = lane.length === 0 ? now : lane.dueAt
+      const dueAt = lane.length === 0 ? now : lane.head?.dueAt
       if (dueAt === undefined) continue
       const leasedForMs = lane.leasedForMs(monotonic)
       const at = leasedForMs > 0 ? Math.max(dueAt, now + leasedForMs) : dueAt
@@ -231,7 +230,7 @@ class MemoryHold implements HoldStore {
   }
 
   #insert(scope: ScopeLanes, lane: HeldLane, event: HeldEvent, place: 'ahead' | 'behind'): void {
-    const record = lane.insert(++this.#lastNumber, event, place)
+    const record = lane.insert({ number: ++this.#lastNumber, event, storedAt: this.#clock.now() }, place)
     scope.records.set(event.event, record)
     this.#records.set(record.number, record)
   }

@@ -1,0 +1,8 @@
+export { describeHoldStore, describeIdempotencyStore, describeScheduleStore } from './describe-stores.ts'
+export { holdCases } from './hold-cases.ts'
+export { HoldScene } from './hold-scene.ts'
+export { idempotencyCases } from './idempotency-cases.ts'
+export { IdempotencyScene } from './idempotency-scene.ts'
+export { scheduleCases } from './schedule-cases.ts'
+export { ScheduleScene } from './schedule-scene.ts'
+export type { StoreCase, StoreCaseGroup, StoreHarness } from './store-case.ts'
