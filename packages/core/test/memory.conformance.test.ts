@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { createMemoryBroker, type Hostility } from '@mekong/core/memory'
-import { describeDriver, type DriverHarness } from '@mekong/testing/conformance'
+import {
+  describeDriver,
+  driverCases,
+  runCase,
+  seededRandom,
+  seedOfRun,
+  type DriverHarness,
+} from '@mekong/testing/conformance'
+import { describe, expect, it } from 'vitest'
 
 describeDriver('memory', () => harness({}))
 
@@ -22,40 +30,31 @@ for (const [name, vice] of Object.entries(vices)) {
   describeDriver(`memory with ${name}`, seed => harness({ seed, ...vice }))
 }
 
-describeDriver('memory with every vice of a log', seed =>
-  harness({
-    seed,
-    sameKeyBatch: 'apart',
-    redeliversLater: false,
-    publishesLater: false,
-    shuffle: true,
-    notStored: 0.02,
-    partial: 0.02,
-    unknown: 0.05,
-    lost: 0.02,
-    duplicate: 0.05,
-    revoke: 0.03,
-  }),
-)
+const common = { publishesLater: false, shuffle: true, notStored: 0.02, partial: 0.02, unknown: 0.05, duplicate: 0.05 }
+const everyVice: Readonly<Record<string, Omit<Hostility, 'seed'>>> = {
+  'a log': { ...common, redeliversLater: false, lost: 0.02, revoke: 0.03 },
+  'a queue': { ...common, affinity: 'in-flight', sameKeyBatch: 'apart', lost: 0.03 },
+}
 
-describeDriver('memory with every vice of a queue', seed =>
-  harness({
-    seed,
-    affinity: 'in-flight',
-    sameKeyBatch: 'apart',
-    publishesLater: false,
-    shuffle: true,
-    notStored: 0.02,
-    partial: 0.02,
-    unknown: 0.05,
-    lost: 0.03,
-    duplicate: 0.05,
-  }),
-)
+for (const [broker, vice] of Object.entries(everyVice)) {
+  describeDriver(`memory with every vice of ${broker}`, seed => harness({ seed, ...vice }))
+
+  describe(`memory with every vice of ${broker}, everything at once`, () => {
+    const [stress] = driverCases.find(({ name }) => name === 'all at once')!.cases
+    const seeds = seededRandom(seedOfRun())
+    it.each(Array.from({ length: 4 }, () => 1 + seeds.below(1_000_000_000)))(
+      'keeps what the bus promises with seed %i',
+      async seed => {
+        expect(await runCase(stress!, harness({ seed, ...vice }), seed)).toEqual({ is: 'passed' })
+      },
+    )
+  })
+}
 
 function harness(hostility: Partial<Hostility>): DriverHarness {
   const broker = createMemoryBroker({
     createTopics: 'declared',
+    drainTimeoutMs: 300,
     ...(hostility.seed !== undefined && { hostility: { ...hostility, seed: hostility.seed } }),
   })
   const ownsPartitions = (hostility.affinity ?? 'partition') === 'partition'

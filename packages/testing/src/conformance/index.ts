@@ -7,4 +7,5 @@ export {
   type DeclaredCapability,
 } from './conformance-case.ts'
 export { describeDriver } from './describe-driver.ts'
+export { seededRandom, seedOfRun, type Random } from './seed.ts'
 export type { Cannot, ConnectionFault, DriverHarness, FaultName, Faults } from './driver-harness.ts'

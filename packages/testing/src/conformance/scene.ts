@@ -252,7 +252,13 @@ export class Scene {
 }
 
 /** What the watched driver notes already. */
-const quietSignals: ReadonlySet<string> = new Set<Signal['is']>(['received', 'assigned', 'revoked'])
+const quietSignals: ReadonlySet<string> = new Set<Signal['is']>([
+  'received',
+  'assigned',
+  'revoked',
+  'published',
+  'settled',
+])
 /** Asked all the time, with no answer most of the time. */
 const quietMethods: ReadonlySet<string> = new Set(['leaseDue', 'nextDueAt', 'parkedKeys', 'extend'])
 

@@ -32,6 +32,8 @@ export class WatchedConsumer implements Consumer, Sink {
   /** Whose handles died by the kit's hand: the driver does not know, so it must not hear of their settlement. */
   readonly #withdrawn = new WeakSet<Incoming>()
   readonly #assigning = new Set<Partition>()
+  /** A drain that takes too long may end as a loss. */
+  readonly #draining = new Set<Partition>()
   readonly #epochs = new Map<string, number>()
   #consumer: Consumer | undefined
   #isOver = false
@@ -63,11 +65,14 @@ export class WatchedConsumer implements Consumer, Sink {
   async revoked(partition: Partition, how: 'drain' | 'lost'): Promise<void> {
     if (this.#isOver) return
     this.#watch.note(`revoked ${partition.topic}/${partition.id} (${how})`)
-    if (!this.#watch.assigned.delete(partition)) this.#watch.breach('a partition was revoked that was not assigned')
+    const wasOurs = this.#watch.assigned.delete(partition) || (how === 'lost' && this.#draining.has(partition))
+    if (!wasOurs) this.#watch.breach('a partition was revoked that was not assigned')
+    if (how === 'drain') this.#draining.add(partition)
     if (how === 'lost') this.#die(handed => handed.message.partition === partition)
     await this.#life.pass(() => this.#sink.revoked(partition, how))
     this.#die(handed => handed.message.partition === partition)
     this.#watch.paused.delete(partition)
+    this.#draining.delete(partition)
   }
 
   messages(batch: readonly Incoming[]): void {

@@ -295,6 +295,37 @@ export const holding: CaseGroup = {
       },
     },
     {
+      name: 'parks the tail of a key that fills the window, so that other keys go on while it runs',
+      capability: orderByKey,
+      run: async scene => {
+        const busy = gate()
+        const inventory = await scene.start('inventory', {
+          bus: {
+            topics: { [scene.topic]: { partitions: 1 } },
+            consume: { window: 20, spillAfterMs: scene.ms(40) },
+          },
+          handle: event => (event.orderId === 'hot' ? busy.opened : undefined),
+        })
+        const shop = await scene.start('shop')
+        const hot = orders(['hot'], 70)
+        await Promise.all(hot.map(event => shop.publish(event)))
+        await scene.until('the key runs', () => scene.effects.of('hot:1').length > 0)
+        const others = orders(names('cool', 3), 2)
+        await Promise.all(others.map(event => shop.publish(event)))
+        await scene.untilCompleted(others.map(label))
+        assert.deepEqual(
+          scene.effects.completed().filter(one => one.startsWith('hot:')),
+          [],
+        )
+        busy.open()
+        await scene.untilCompleted(hot.map(label))
+        assertOrderByKey(scene.effects.firstCompleted(), hot)
+        assertEachOnce(scene.effects.completed(), [...hot, ...others])
+        await scene.untilSettled(inventory)
+        await scene.untilAsked('nothing is held', async () => (await inventory.bus.held.list()).events.length === 0)
+      },
+    },
+    {
       name: 'holds a whole backlog behind one dead event while the rest of the topic flows',
       capability: orderByKey,
       run: async scene => {
