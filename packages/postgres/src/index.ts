@@ -6,6 +6,7 @@ import { scheduleMigrations } from './schedule.ts'
 
 export type { Answers, Parameter, Query, Sql, Statement, Transaction, TransactionOptions } from './sql.ts'
 export { isSqlError, type SqlError, sqlFailure } from './sql-failure.ts'
+export { type SqlClient, sqlOver } from './sql-over.ts'
 export { defaultSchema, quoteName, type TableName, tablesOf } from './sql-name.ts'
 export { migrate, type MigrateOptions, type Migration, printMigrations } from './migration.ts'
 export {

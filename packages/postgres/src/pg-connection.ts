@@ -74,21 +74,21 @@ export async function send(
   }
 }
 
-async function checkOut(pool: PgPool, timeoutMs: number): Promise<PgPoolClient> {
-  const connecting = pool.connect()
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('No connection in time')), timeoutMs)
+function checkOut(pool: PgPool, timeoutMs: number): Promise<PgPoolClient> {
+  return new Promise((resolve, reject) => {
+    let isTooLate = false
+    const timer = setTimeout(() => {
+      isTooLate = true
+      reject(storeUnavailable(undefined))
+    }, timeoutMs)
+    const deliver = (client: PgPoolClient): void => {
+      clearTimeout(timer)
+      if (isTooLate) client.release()
+      else resolve(client)
+    }
+    pool.connect().then(deliver, error => {
+      clearTimeout(timer)
+      reject(storeUnavailable(error))
+    })
   })
-  try {
-    return await Promise.race([connecting, timeout])
-  } catch (error) {
-    connecting.then(
-      client => client.release(),
-      () => {},
-    )
-    throw storeUnavailable(error)
-  } finally {
-    clearTimeout(timer)
-  }
 }

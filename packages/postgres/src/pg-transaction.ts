@@ -1,8 +1,10 @@
-import { isMekongError, MekongError } from '@mekong/core'
+import { MekongError } from '@mekong/core'
+import { commitFailure } from './commit-failure.ts'
 import { inlineParameters } from './inline-parameters.ts'
 import type { PgConnection, PgResult } from './pg-connection.ts'
 import { refused } from './sql-failure.ts'
 import type { Answers, Statement, Transaction, TransactionOptions } from './sql.ts'
+import { transactionSettings } from './transaction-settings.ts'
 
 /** BEGIN, work, COMMIT or ROLLBACK on one connection. */
 export async function runTransaction<T>(
@@ -24,17 +26,24 @@ export async function runTransaction<T>(
     beforeCommit: statements => void last.push(statements),
     afterCommit: run => void committed.push(run),
   }
-  try {
-    const value = await work(tx, await begin(connection, options))
-    ended = true
+  const value = await orRollback(connection, async () => {
+    const result = await work(tx, await begin(connection, options)).finally(() => {
+      ended = true
+    })
     await commit(
       connection,
       last.flatMap(statements => statements()),
     )
-    for (const run of committed) run()
-    return value
+    return result
+  })
+  for (const run of committed) run()
+  return value
+}
+
+async function orRollback<T>(connection: PgConnection, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
   } catch (error) {
-    ended = true
     // A broken connection is closed instead, which rolls back as well.
     if (!connection.isBroken) await connection.send('rollback').catch(failure => connection.condemn(failure))
     throw error
@@ -44,21 +53,10 @@ export async function runTransaction<T>(
 // One message: what stands behind a BEGIN that failed (cancelled, timed out) is then not run at all. Sent apart, it would
 // run in a transaction of its own, and a claim would stay behind without its effect.
 async function begin(connection: PgConnection, options: TransactionOptions): Promise<Answers> {
-  const settings = [
-    ['lock_timeout', options.lockTimeoutMs],
-    ['statement_timeout', options.statementTimeoutMs],
-    ['idle_in_transaction_session_timeout', options.idleTimeoutMs],
-  ] as const
-  const set = settings.flatMap(([name, ms]) => (ms === undefined ? [] : [`set local ${name} = ${wholeMs(name, ms)}`]))
+  const set = transactionSettings(options).map(([name, ms]) => `set local ${name} = ${ms}`)
   const statements = (options.begin ?? []).map(inlineParameters)
   const results = await connection.send(['begin', ...set, ...statements].join('; '))
   return results.slice(1 + set.length).map(result => result.rows)
-}
-
-// Zero would switch the timeout off.
-function wholeMs(name: string, ms: number): number {
-  if (ms > 0 && ms <= 2_147_483_647) return Math.ceil(ms)
-  throw new MekongError('INVALID_CONFIGURATION', `${name} is 1 to 2147483647 ms; got ${ms}`)
 }
 
 async function commit(connection: PgConnection, statements: readonly Statement[]): Promise<void> {
@@ -72,7 +70,9 @@ async function commit(connection: PgConnection, statements: readonly Statement[]
 
 async function commitInTurn(connection: PgConnection, statements: readonly Statement[]): Promise<readonly PgResult[]> {
   for (const { text, parameters } of statements) await connection.send(text, parameters)
-  return connection.send('commit').catch(throwCommitFailure)
+  return connection.send('commit').catch(error => {
+    throw commitFailure(error)
+  })
 }
 
 // Should a statement fail, Postgres answers the COMMIT behind it with ROLLBACK: its answer is the truth about all of them.
@@ -80,7 +80,7 @@ async function commitAtOnce(connection: PgConnection, statements: readonly State
   statements.forEach(refuseUnsendable)
   const sending = statements.map(({ text, parameters }) => connection.send(text, parameters))
   const [committed, ...earlier] = await Promise.allSettled([connection.send('commit'), ...sending])
-  if (committed.status === 'rejected') return throwCommitFailure(committed.reason)
+  if (committed.status === 'rejected') throw commitFailure(committed.reason)
   if (committed.value[0]?.command === 'COMMIT') return committed.value
   for (const outcome of earlier) if (outcome.status === 'rejected') throw outcome.reason
   return committed.value
@@ -96,10 +96,4 @@ function refuseUnsendable({ parameters = [] }: Statement): void {
       )
     }
   }
-}
-
-function throwCommitFailure(error: unknown): never {
-  if (!isMekongError(error) || error.code !== 'STORE_UNAVAILABLE') throw error
-  const message = 'The connection to Postgres was lost during COMMIT: whether the transaction took effect is unknown'
-  throw new MekongError('STORE_UNAVAILABLE', message, { retryable: true, cause: error })
 }

@@ -56,7 +56,7 @@ describe('fencedLeases', () => {
       expect(new Set(taken).size).toBe(taken.length)
       shares = held.map(share => share.length)
     }
-    expect(shares.toSorted()).toEqual([5, 5, 6])
+    expect(shares.toSorted((a, b) => a - b)).toEqual([5, 5, 6])
   })
 
   it('hands a name over only after its owner has released it', async () => {

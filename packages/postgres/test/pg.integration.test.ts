@@ -186,6 +186,15 @@ describe('pgSql', () => {
     await pool.end()
   })
 
+  it('gives up waiting for a connection, and gives the one that comes too late back', async () => {
+    await using database = await testDatabase({ max: 1 })
+    const impatient = pgSql(database.pool, { timeoutMs: 50 })
+    const busy = await database.pool.connect()
+    expect(await failureOf(impatient.query('select 1'))).toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true })
+    busy.release()
+    expect(await impatient.query('select 1 as one')).toEqual([{ one: 1 }])
+  })
+
   it('never shows row values or passwords in an error', async () => {
     await using database = await testDatabase()
     await database.sql.query('create table account (email text primary key, age int check (age > 0))')
