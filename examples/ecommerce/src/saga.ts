@@ -12,7 +12,7 @@ export const orderSaga = defineSaga(contract, {
 
     charge: { service: 'payment', on: 'stock.reserved', emits: 'payment.charged', fails: 'payment.declined', pivot: true },
     complete: { service: 'order', on: 'payment.charged', emits: 'order.completed' },
-    dispatch: { service: 'inventory', on: 'payment.charged' },
+    dispatch: { service: 'inventory', on: 'order.completed' },
 
     release: { service: 'inventory', on: 'payment.declined', emits: 'stock.released', compensates: 'reserve' },
     cancel: { service: 'order', on: 'stock.released', emits: 'order.cancelled' },

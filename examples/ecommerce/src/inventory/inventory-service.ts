@@ -1,4 +1,4 @@
-import type { Transaction } from '@mekong/postgres'
+import type { Sql, Transaction } from '@mekong/postgres'
 import type { StepHandlers } from '@mekong/saga'
 import type { OrderSaga } from '../saga.ts'
 
@@ -106,4 +106,9 @@ export const inventoryMigration = {
       primary key (order_id, stock_code)
     )`,
   ],
+}
+
+export async function countReservations(sql: Sql): Promise<number> {
+  const [row] = await sql.query<{ open: number }>('select count(*)::int as open from inventory.reservation')
+  return row?.open ?? 0
 }

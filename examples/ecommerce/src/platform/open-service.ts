@@ -1,6 +1,6 @@
 import { createEventBus, type Driver, type EventBus, type Middleware, type Observer } from '@mekong/core'
 import { createOutbox, createRelay, type Outbox, outboxMigrations, type Relay } from '@mekong/outbox'
-import { holdMigrations, inboxMigrations, migrate, type Migration, postgresHold, postgresInbox, type Sql } from '@mekong/postgres'
+import { holdMigrations, inboxMigrations, leaseMigrations, migrate, type Migration, postgresHold, postgresInbox, type Sql } from '@mekong/postgres'
 import { pgSql } from '@mekong/postgres/pg'
 import { createSagaParticipant, type SagaParticipant, sagaMigrations } from '@mekong/saga'
 import pg from 'pg'
@@ -49,7 +49,7 @@ export async function openService<Service extends ServiceName>(
   const { service, schema, migration, steps } = definition
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 12 })
   const sql = pgSql(pool)
-  await migrate(sql, [...inboxMigrations, ...holdMigrations, ...outboxMigrations, ...sagaMigrations, migration], { schema })
+  await migrate(sql, [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration], { schema })
 
   const eventBus = await createEventBus({
     service,
@@ -60,7 +60,7 @@ export async function openService<Service extends ServiceName>(
     middleware,
   })
   const outbox = createOutbox({ source: service, contract, schema })
-  const relay = createRelay({ sql, schema, eventBus })
+  const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
   const inbox = postgresInbox({ sql, schema })
   const participant: SagaParticipant = createSagaParticipant({
     saga: orderSaga,

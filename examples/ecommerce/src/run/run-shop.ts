@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Observer } from '@mekong/core'
-import { readOrders as streamOrders, type RejectedLine, survey, type Survey } from '../intake/read-orders.ts'
+import type { ServiceEntry } from '@mekong/saga'
+import { readOrders as streamOrders, type RejectedLine, type Survey } from '../intake/read-orders.ts'
 import { type MailServer, startMailServer } from '../mail/mail-server.ts'
 import { mailSender } from '../mail/send-mail.ts'
 import type { Surroundings } from '../platform/open-service.ts'
@@ -12,6 +13,8 @@ import { startTally, type Tally } from './tally.ts'
 
 export interface RunOptions {
   readonly files: readonly string[]
+  /** Of these files. */
+  readonly survey: Survey
   readonly broker: string
   readonly databaseUrl: string
   readonly initialUnits: number
@@ -41,7 +44,8 @@ export interface RunResult {
   readonly tookMs: number
   /** What had not ended when the run gave up; empty: everything ended. */
   readonly unfinished: readonly string[]
-  readonly timelines: ReadonlyMap<string, Awaited<ReturnType<Shop['timeline']>>>
+  /** Of one order of each outcome, by its id. */
+  readonly timelines: ReadonlyMap<string, readonly ServiceEntry[]>
 }
 
 /** How many orders are placed at once. */
@@ -52,8 +56,7 @@ const stuckAfterMs = 60_000
 
 /** Runs all orders of the files through the shop and reads the outcome from the ledgers. */
 export async function runShop(options: RunOptions, progress: Progress): Promise<RunResult> {
-  const surveyed = await survey(options.files)
-  progress.surveyed(surveyed)
+  progress.surveyed(options.survey)
   await using mailServer = await startMailServer()
   const sender = mailSender(mailServer.port)
   const { tally, observe } = startTally()
@@ -62,7 +65,7 @@ export async function runShop(options: RunOptions, progress: Progress): Promise<
     const { initialUnits, limitPence } = options
     const shopOptions = { initialUnits, limitPence, sendMail: sender.send }
     await using shop = await Shop.open(shopOptions, surroundings(options, observe, chaos))
-    return await run({ options, shop, surveyed, mailServer, tally, chaos, progress })
+    return await run({ options, shop, mailServer, tally, chaos, progress })
   } finally {
     sender.close()
   }
@@ -76,21 +79,21 @@ function surroundings({ broker, databaseUrl }: RunOptions, observe: Observer, ch
 interface Run {
   readonly options: RunOptions
   readonly shop: Shop
-  readonly surveyed: Survey
   readonly mailServer: MailServer
   readonly tally: Tally
   readonly chaos: Chaos | undefined
   readonly progress: Progress
 }
 
-async function run({ options, shop, surveyed, mailServer, tally, chaos, progress }: Run): Promise<RunResult> {
+async function run({ options, shop, mailServer, tally, chaos, progress }: Run): Promise<RunResult> {
+  const { files, survey } = options
   const rejectedLines: RejectedLine[] = []
   const placing = { placed: 0 }
   const startedAt = performance.now()
   const over = new AbortController()
   const restarting = chaos === undefined ? undefined : restartNowAndThen(shop, chaos, over.signal, progress)
-  const watching = watch({ shop, placing, total: surveyed.orders, chaos, progress })
-  await placeAll(shop, streamOrders(options.files, surveyed, line => rejectedLines.push(line)), placing)
+  const watching = watch({ shop, placing, total: survey.orders, chaos, progress })
+  await placeAll(shop, streamOrders(files, survey, line => rejectedLines.push(line)), placing)
   const unfinished = await watching
   const tookMs = performance.now() - startedAt
   over.abort()
@@ -105,10 +108,10 @@ async function run({ options, shop, surveyed, mailServer, tally, chaos, progress
   }
   const sentAt = await readSendTimes(shop.service('email').sql)
   return {
-    survey: surveyed,
+    survey,
     ledgers,
     tally,
-    invariants: await checkInvariants(ledgers, streamOrders(options.files, surveyed, () => undefined)),
+    invariants: await checkInvariants(ledgers, streamOrders(files, survey, () => undefined)),
     latencies: ledgers.orders.flatMap(({ order_id, placed_ms }) => {
       const sentMs = sentAt.get(order_id)
       return sentMs === undefined ? [] : [{ orderId: order_id, placedMs: placed_ms, tookMs: sentMs - placed_ms }]
@@ -187,7 +190,7 @@ async function restartNowAndThen(shop: Shop, chaos: Chaos, over: AbortSignal, pr
 
 /** One order of each outcome, for the report. */
 async function timelinesOf(shop: Shop, { orders }: Ledgers): Promise<RunResult['timelines']> {
-  const timelines = new Map<string, Awaited<ReturnType<Shop['timeline']>>>()
+  const timelines = new Map<string, readonly ServiceEntry[]>()
   for (const status of ['completed', 'cancelled', 'rejected', 'refunded']) {
     const order = orders.find(row => row.status === status)
     if (order !== undefined) timelines.set(order.order_id, await shop.timeline(order.order_id))

@@ -1,5 +1,7 @@
 import { isMekongError } from '@mekong/core'
+import { mergeTimelines, sagaTimeline, type ServiceEntry } from '@mekong/saga'
 import { setTimeout as delay } from 'node:timers/promises'
+import { countReservations } from '../inventory/inventory-service.ts'
 import { countOpenOrders, placeOrder, type Order } from '../order/order-service.ts'
 import type { RunningService, ServiceName, Surroundings } from '../platform/open-service.ts'
 import { openShopService, serviceNames, type ShopOptions } from '../shop-services.ts'
@@ -52,16 +54,13 @@ export class Shop implements AsyncDisposable {
   /** What has not ended: empty when everything has. */
   async unfinished(): Promise<readonly string[]> {
     const open = await countOpenOrders(this.service('order').sql)
-    const reserved = await countRows(this.service('inventory'), 'reservation')
-    const waiting = await Promise.all(this.services.map(async running => (await running.relay.stats()).backlog))
-    const held = await Promise.all(this.services.map(async running => (await running.eventBus.held.list({ limit: 1000 })).events.length))
-    const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0)
-    return [
-      `${open} open orders`,
-      `${reserved} reservations`,
-      `${total(waiting)} events in outboxes`,
-      `${total(held)} held events`,
-    ].filter(line => !line.startsWith('0 '))
+    const reservations = await countReservations(this.service('inventory').sql)
+    const held = await Promise.all(this.services.map(async ({ eventBus }) => (await eventBus.held.list({ limit: 1000 })).events.length))
+    const found = named({ 'open orders': open, reservations, 'held events': sum(held) })
+    // An outbox is walked to be counted: only once nothing else is left.
+    if (found.length > 0) return found
+    const waiting = await Promise.all(this.services.map(async ({ relay }) => (await relay.stats()).undelivered))
+    return named({ 'events in outboxes': sum(waiting) })
   }
 
   /** What an operator does: looks at what is dead and, once the cause is mended, has it handled again. */
@@ -74,14 +73,25 @@ export class Shop implements AsyncDisposable {
     return redriven
   }
 
+  /** What each service wrote down of one order, put together. */
+  async timeline(orderId: string): Promise<readonly ServiceEntry[]> {
+    const entries = await Promise.all(
+      this.services.map(async ({ service, sql, schema }) => [service, await sagaTimeline(sql, { schema, instance: orderId })] as const),
+    )
+    return mergeTimelines(Object.fromEntries(entries))
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.services.map(running => running.close()))
   }
 }
 
-async function countRows({ sql, schema }: RunningService, table: string): Promise<number> {
-  const [row] = await sql.query<{ rows: number }>(`select count(*)::int as rows from ${schema}.${table}`)
-  return row?.rows ?? 0
+function named(counts: Readonly<Record<string, number>>): readonly string[] {
+  return Object.entries(counts).flatMap(([what, count]) => (count === 0 ? [] : [`${count} ${what}`]))
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
 }
 
 function isRefusal(error: unknown): boolean {
