@@ -24,6 +24,7 @@ export {
 export type { SagaOutbox } from './run/saga-outbox.ts'
 export type { SagaSignal } from './run/saga-signal.ts'
 export type {
+  EmitArguments,
   RunHandler,
   ServiceOf,
   StepEvent,

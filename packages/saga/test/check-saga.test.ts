@@ -209,15 +209,16 @@ describe('checkSaga', () => {
       starts: 'a',
       steps: {
         // @ts-expect-error neither `nobody` nor `z` is there
-        one: { service: 'x', on: 'a', emits: 'z', compensates: 'nobody', limit: { runs: 0.5, emits: 'b' } },
+        'one more': { service: 'x', on: 'a', emits: 'z', compensates: 'nobody', limit: { runs: 0.5, emits: 'b' } },
       },
       // @ts-expect-error `z` is not in the contract
       ends: { done: 'z', given: 'b' },
     })
     expect(kinds(saga as unknown as Saga)).toEqual({
       'unknown-event': ['z'],
-      'unknown-step': ['one'],
-      'bad-number': ['one'],
+      'unknown-step': ['one more'],
+      'bad-name': ['one more'],
+      'bad-number': ['one more'],
     })
   })
 })

@@ -11,7 +11,7 @@ describe('exploreSaga', () => {
   it('proves that every order ends in one of its four ways', () => {
     expect(exploreSaga(orderSaga)).toEqual({
       is: 'proved',
-      states: 22,
+      states: 24,
       ends: ['completed', 'rejected', 'cancelled', 'refunded'],
     })
   })

@@ -3,8 +3,8 @@ import type { StoredEvent } from './saga-database.ts'
 
 /** A bus without a broker: the test itself delivers, as often and in whatever order it likes. */
 export interface HandBus {
-  readonly bus: Pick<EventBus<any>, 'service' | 'subscribe'>
-  /** `order.reserve/order.created`, … */
+  readonly bus: Pick<EventBus, 'service' | 'subscribe'>
+  /** `order.reserve:order.created`, … */
   readonly subscriptions: readonly string[]
   /** Hands an event to every subscription of its type; rejects when one does. Resolves with how many called it a duplicate. */
   deliver(event: StoredEvent, attempt?: number): Promise<number>

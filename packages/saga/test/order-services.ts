@@ -54,7 +54,7 @@ export interface RunningService extends HandBus {
 /** Joins the order saga with one service on one database. */
 export function joinOrderSaga<S extends Service>(
   service: S,
-  database: SagaDatabase,
+  database: Pick<SagaDatabase, 'sql' | 'inbox' | 'outbox'>,
   steps: StepHandlers<typeof orderSaga, S> = orderSteps[service],
 ): RunningService {
   const bus = handBus(service)

@@ -55,10 +55,10 @@ describe('a participant', () => {
   it('subscribes to what its own steps await, and to nothing else', async () => {
     await using database = await openSagaDatabase(inject('postgresUrl'))
     expect(joinOrderSaga('payment', database).subscriptions).toEqual([
-      'order.charge/stock.reserved',
-      'order.refund/return.requested',
+      'order.charge:stock.reserved',
+      'order.refund:return.requested',
     ])
-    expect(joinOrderSaga('order', database).subscriptions).toContain('order.settle/stock.returned')
+    expect(joinOrderSaga('order', database).subscriptions).toContain('order.settle:stock.returned')
   })
 
   it('refuses a bus of another service, a saga that cannot work, and handlers that do not fit', async () => {
@@ -88,7 +88,7 @@ describe('a participant', () => {
     expect(await database.counts()).toEqual({ effect: 1, inbox: 1, instance: 1, journal: 1, timer: 0, outgoing: 1 })
     expect(await database.outgoing()).toEqual([
       {
-        id: 'e1>order.reserve/order.created>stock.reserved',
+        id: 'e1>order.reserve:order.created>stock.reserved',
         type: 'stock.reserved',
         data: { orderId: 'o1', total: 10 },
         correlationId: 'c1',

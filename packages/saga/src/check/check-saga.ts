@@ -10,6 +10,7 @@ export function checkSaga(saga: Saga): readonly Finding[] {
   const findings = [
     ...unknownEvents(flow, saga),
     ...unknownSteps(flow),
+    ...badNames(flow),
     ...badNumbers(flow),
     ...neverHandled(flow),
     ...neverEmitted(flow),
@@ -48,6 +49,14 @@ function unknownSteps(flow: Flow): readonly Finding[] {
     .filter(({ compensates }) => compensates !== undefined && !flow.steps.some(({ name }) => name === compensates))
     .map(({ name, compensates }) =>
       finding('unknown-step', name, `"${name}" compensates "${compensates}", and there is no such step`),
+    )
+}
+
+function badNames(flow: Flow): readonly Finding[] {
+  return [flow.name, ...flow.steps.map(({ name }) => name)]
+    .filter(name => !/^[A-Za-z0-9][\w.-]{0,63}$/.test(name))
+    .map(name =>
+      finding('bad-name', name, `"${name}" is not a name: up to 64 letters, digits, and . _ - after the first`),
     )
 }
 

@@ -4,6 +4,8 @@ export const findingKinds = [
   'unknown-event',
   /** `compensates` names no step. */
   'unknown-step',
+  /** A name that cannot be part of a subscription's. */
+  'bad-name',
   /** A number that makes no sense: a timeout below zero, a limit below one. */
   'bad-number',
   /** An event is emitted, or begins the saga, and neither a step handles it nor an end names it. */

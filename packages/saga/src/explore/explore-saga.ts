@@ -36,19 +36,21 @@ export function exploreSaga(saga: Saga, bounds: ExploreBounds = {}): Exploration
   const found = new Map<string, Found>()
   const ends = new Set<string>()
   for (const start of flow.starts) {
-    const queue: Found[] = [{ start, world: worldAtStart(flow, start), move: undefined, before: undefined }]
+    const queue: Found[] = []
+    const reach = (world: World, move?: Move, before?: Found): void => {
+      const key = `${start} ${fingerprint(world)}`
+      if (found.has(key)) return
+      const moment = { start, world, move, before }
+      found.set(key, moment)
+      queue.push(moment)
+    }
+    reach(worldAtStart(flow, start))
     for (const moment of queue) {
+      if (found.size > maxStates) return { is: 'bounded', states: maxStates }
       const why = isAtRest(moment.world) ? whatIsWrong(flow, moment.world, afterEnds) : undefined
       if (why !== undefined) return refuted(moment, why, found.size)
       for (const end of moment.world.ends) ends.add(end)
-      for (const { move, world } of nextWorlds(flow, moment.world, duplicates)) {
-        const key = `${start} ${fingerprint(world)}`
-        if (found.has(key)) continue
-        if (found.size >= maxStates) return { is: 'bounded', states: found.size }
-        const next = { start, world, move, before: moment }
-        found.set(key, next)
-        queue.push(next)
-      }
+      for (const { move, world } of nextWorlds(flow, moment.world, duplicates)) reach(world, move, moment)
     }
   }
   return { is: 'proved', states: found.size, ends: flow.ends.map(({ name }) => name).filter(name => ends.has(name)) }

@@ -26,7 +26,7 @@ export interface SagaParticipantOptions<S extends Saga, Service extends ServiceO
   readonly outbox: SagaOutbox
   /** One for each step of this service. */
   readonly steps: StepHandlers<S, Service>
-  /** For the subscriptions of every step. Their names are given: `order.reserve/order.created`. */
+  /** For the subscriptions of every step. Their names are given: `order.reserve:order.created`. */
   readonly subscription?: Omit<SubscriptionOptions, 'name'> | undefined
   readonly timeouts?: TimeoutOptions | undefined
   /** Hears of every step. Must be fast; its errors are swallowed. */
@@ -84,7 +84,7 @@ export function createSagaParticipant<S extends Saga, const Service extends Serv
   const handleStep = createEventHandler({ saga, sql, inbox: options.inbox, instances, runStep, observe })
   for (const step of steps) {
     for (const type of heardBy(step)) {
-      const name = `${flow.name}.${step.name}/${type}`
+      const name = `${flow.name}.${step.name}:${type}`
       const bus = eventBus as Pick<EventBus, 'subscribe'>
       bus.subscribe(type, handleStep(step, type), { ...options.subscription, name })
     }

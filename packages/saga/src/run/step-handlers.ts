@@ -1,4 +1,4 @@
-import type { Contract, EventData, EventInput, EventType, HandlerContext, PublishArguments } from '@mekong/core'
+import type { Contract, EventData, EventInput, EventType, HandlerContext, PublishOptions } from '@mekong/core'
 import type { Transaction } from '@mekong/postgres'
 import type { Saga, StepDeclaration } from '../declare/declaration.ts'
 import type { AllOf, AnyOf, TypesIn } from '../declare/events.ts'
@@ -82,8 +82,13 @@ export interface StepRun<C extends Contract, Emits> {
    * Takes an event to be published with the commit, through the outbox.
    * @throws MekongError SAGA_STATE_CONFLICT for an event that the step does not declare, or a second one of its type
    */
-  emit<T extends Emits & EventType<C>>(type: T, data: EventInput<C, T>, ...options: PublishArguments<C, T>): void
+  emit<T extends Emits & EventType<C>>(type: T, data: EventInput<C, T>, ...options: EmitArguments<C, T>): void
 }
+
+/** As with an outbox: an event leaves with the commit, so that it cannot be delayed; optional, unless the contract says `key: 'required'`. */
+export type EmitArguments<C extends Contract, T extends EventType<C>> = C[T] extends { readonly key: 'required' }
+  ? [options: Omit<PublishOptions, 'delayMs'> & { readonly key: string }]
+  : [options?: Omit<PublishOptions, 'delayMs'>]
 
 /** The handlers of a service as the runtime calls them, which knows names only when it reads the saga. */
 export interface UntypedHandler {

@@ -95,15 +95,16 @@ async function fire(parts: TimeoutsParts, timer: DueTimer): Promise<boolean> {
   return report !== undefined
 }
 
-/** Looks again and again until `stop` aborts; resolves when the last look is done. Never rejects. */
+/** Looks every `pollMs` until `stop` aborts; resolves when the last look is done. Never rejects. */
 export async function pollTimeouts(parts: TimeoutsParts, pollMs: number, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted) {
+  for (;;) {
+    await pause(parts.clock, pollMs, stop)
+    if (stop.aborted) return
     try {
       await runDueTimeouts(parts, stop)
     } catch (error) {
       parts.observe({ is: 'timeouts-unavailable', error })
     }
-    await pause(parts.clock, pollMs, stop)
   }
 }
 
