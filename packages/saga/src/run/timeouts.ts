@@ -48,7 +48,9 @@ async function fireAll(parts: TimeoutsParts, due: readonly DueTimer[], stop: Abo
       if (await fireOrPostpone(parts, timer)) fired++
     }
   }
-  await Promise.all(Array.from({ length: concurrency }, work))
+  // All of them end before this does, also when one of them lost the database.
+  const ended = await Promise.allSettled(Array.from({ length: concurrency }, work))
+  for (const worker of ended) if (worker.status === 'rejected') throw worker.reason
   return fired
 }
 
