@@ -14,6 +14,7 @@ export const steps: readonly Step[] = [
     name: 'types',
     commands: [
       ['tsc', '--project', 'tsconfig.json'],
+      ['tsc', '--project', 'tsconfig.published.json'],
       ['tsc', '--project', 'tools/setup/tsconfig.json'],
     ],
   },
