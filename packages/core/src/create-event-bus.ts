@@ -135,7 +135,8 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   }
 
   forward(events: readonly PreparedEvent[], options: ForwardOptions = {}): Promise<readonly PublishResult[]> {
-    const how = { delayMs: 0, until: options.until ?? 'stored', timeoutMs: options.timeoutMs } as const
+    const { until = 'stored', timeoutMs } = options
+    const how = { delayMs: 0, until, timeoutMs, stopped: new Set<string>() }
     return Promise.all(
       events.map(event =>
         resultOf(this.#isClosed() ? Promise.reject(closed(this.service)) : this.#route(event.topic).publisher.send(event, how)),

@@ -24,6 +24,11 @@ export interface SendOptions {
   readonly until?: Outgoing['until'] | undefined
   /** With all repetitions. @default the tuning's `timeoutMs` */
   readonly timeoutMs?: number | undefined
+  /**
+   * For events that are sent in one go and keep their order whatever happens: names the keys of which one was not taken.
+   * What comes behind it is not taken either.
+   */
+  readonly stopped?: Set<string> | undefined
 }
 
 /** Publishes prepared events to one broker. */
@@ -84,12 +89,17 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
   }
 
   return {
-    send: (event, { delayMs = 0, until = 'stored', timeoutMs = tuning.timeoutMs } = {}) =>
+    send: (event, { delayMs = 0, until = 'stored', timeoutMs = tuning.timeoutMs, stopped } = {}) =>
       new Promise((resolve, reject) => {
         const pipeline = pipelines[until]
+        const order = stopped === undefined || event.key === undefined ? undefined : JSON.stringify([event.topic, event.key])
         try {
+          if (order !== undefined && stopped?.has(order) === true) {
+            throw rejected(event, 'PUBLISH_NOT_SENT', 'came behind an event of its key that was not taken')
+          }
           pipeline.add(event, { delayMs, timeoutMs, bytes: admit(event, pipeline) }, { resolve, reject })
         } catch (error) {
+          if (order !== undefined) stopped?.add(order)
           reject(error)
           const { id, type, topic } = event
           observe({ is: 'publish-failed', type, topic, id, error })
