@@ -33,8 +33,8 @@ export interface BlockedTuning {
  * published from there, in order, once the dead event was retried or discarded.
  */
 export interface BlockedKeys {
-  /** Learns which keys are blocked. Before the first row of the bucket is read. */
-  load(bucket: Bucket): Promise<void>
+  /** Learns which keys are blocked. Before the first row of the buckets is read. */
+  load(buckets: readonly Bucket[]): Promise<void>
   /** There are rows to move, or somebody decided about a dead event. */
   wake(): void
   readonly size: number
@@ -73,9 +73,10 @@ class KeyBlocker implements BlockedKeys {
     return this.size < this.#options.tuning.maxBlockedKeys
   }
 
-  async load(bucket: Bucket): Promise<void> {
-    const keys = await readBlockedKeys(this.#options.database, bucket.number)
-    for (const key of keys) bucket.blocked.add(orderOf(key)!)
+  async load(buckets: readonly Bucket[]): Promise<void> {
+    const byNumber = new Map(buckets.map(bucket => [bucket.number, bucket]))
+    const keys = await readBlockedKeys(this.#options.database, byNumber.keys())
+    for (const key of keys) byNumber.get(key.bucket)?.blocked.add(orderOf(key)!)
   }
 
   wake(): void {

@@ -20,16 +20,17 @@ export interface Decided {
   readonly key: string | undefined
 }
 
-/** The keys of a bucket that are blocked. Every one of them has exactly one row that is not waiting: its first. */
-export async function readBlockedKeys({ query, table }: Database, bucket: number): Promise<readonly KeyColumns[]> {
-  return query<KeyColumns>(
-    `select aggregatetype as topic, aggregateid as key from ${table('outbox_blocked')}
-     where bucket = $1::smallint and state <> 'waiting' and aggregateid is not null`,
-    [bucket],
+/** The keys that are blocked. Every one of them has exactly one row that is not waiting: its first. */
+export async function readBlockedKeys({ query, table }: Database, buckets: Iterable<number>): Promise<readonly BlockedKey[]> {
+  return query<BlockedKey>(
+    `select bucket::int as bucket, aggregatetype as topic, aggregateid as key from ${table('outbox_blocked')}
+     where bucket = any($1::text::smallint[]) and state <> 'waiting' and aggregateid is not null`,
+    [arrayText(buckets)],
   )
 }
 
-interface KeyColumns {
+interface BlockedKey {
+  readonly bucket: number
   readonly topic: string
   readonly key: string
 }

@@ -12,8 +12,8 @@ export interface BucketOwnershipOptions {
   readonly clock: Clock
   readonly observe: RelayObserver
   readonly tuning: { readonly leaseMs: number; readonly leaseMarginMs: number; readonly heartbeatMs: number }
-  /** What has to be known of a bucket before it is taken. If it rejects, the bucket is taken with a later heartbeat. */
-  readonly load: (bucket: Bucket) => Promise<void>
+  /** What has to be known of buckets before they are taken. If it rejects, they are taken with a later heartbeat. */
+  readonly load: (buckets: readonly Bucket[]) => Promise<void>
   /** Ours now; nothing of it is in hand yet. */
   readonly taken: (bucket: Bucket) => void
   readonly left: (bucket: Bucket) => void
@@ -90,7 +90,7 @@ class Ownership implements BucketOwnership {
     const { held, surplus } = await leases.balance({ names, owner, leaseMs })
     this.#safeUntil = startedAt + leaseMs - leaseMarginMs
     this.#dropMissing(held)
-    for (const lease of held) if (!signal.aborted && !surplus.includes(lease)) await this.#take(lease)
+    if (!signal.aborted) await this.#take(held.filter(lease => !surplus.includes(lease)))
     for (const lease of surplus) void this.#handOn(lease)
     this.#options.health(undefined)
     this.#options.prolonged()
@@ -103,14 +103,19 @@ class Ownership implements BucketOwnership {
     }
   }
 
-  async #take({ name, fence }: FencedLease): Promise<void> {
-    const number = Number(name)
-    if (this.#buckets.has(number)) return
-    const bucket = new Bucket(number, { fence, safeUntil: () => this.#safeUntil })
-    await this.#options.load(bucket)
-    this.#buckets.set(number, bucket)
-    this.#options.taken(bucket)
-    this.#options.observe({ is: 'bucket-taken', bucket: number, fence })
+  async #take(held: readonly FencedLease[]): Promise<void> {
+    const { load, taken, observe } = this.#options
+    const safeUntil = (): number => this.#safeUntil
+    const buckets = held
+      .filter(({ name }) => !this.#buckets.has(Number(name)))
+      .map(({ name, fence }) => new Bucket(Number(name), { fence, safeUntil }))
+    if (buckets.length === 0) return
+    await load(buckets)
+    for (const bucket of buckets) {
+      this.#buckets.set(bucket.number, bucket)
+      taken(bucket)
+      observe({ is: 'bucket-taken', bucket: bucket.number, fence: bucket.fence })
+    }
   }
 
   async #handOn(lease: FencedLease): Promise<void> {

@@ -19,8 +19,8 @@ export interface Page extends ReadHead {
   readonly isLast: boolean
 }
 
-/** Rows looked at for one page: after a takeover most of them are delivered. */
-const CANDIDATES = 10_000
+/** Rows walked over for one page, whoever's they are: after a takeover most of them are delivered. */
+const ROWS_PER_PAGE = 5_000
 
 /**
  * The next undelivered rows of a stretch, in order. Order by position is the right one only because the set is fixed: a row
@@ -36,49 +36,50 @@ export async function readPage(database: Database, stretch: Stretch, limit: Read
     limit.rows,
     limit.bytes,
   ])
-  const { snapshot, server, candidates, last_candidate, found } = lines[0]!
+  const { snapshot, server, walked, last, found } = lines[0]!
   const rows = rowsOf(lines)
   const wasCut = found === limit.rows || rows.length < found
   return {
     snapshot: snapshot!,
     server,
     rows,
-    cursor: (wasCut ? rows.at(-1)?.position : last_candidate) ?? cursor,
-    isLast: !wasCut && candidates < CANDIDATES,
+    cursor: (wasCut ? rows.at(-1)?.position : last) ?? cursor,
+    isLast: !wasCut && walked < ROWS_PER_PAGE,
   }
 }
 
 interface PageColumns extends RowColumns, HeadColumns {
-  readonly candidates: number
-  readonly last_candidate: number | null
+  readonly walked: number
+  readonly last: number | null
   readonly found: number
 }
 
-// OFFSET 0 and the limits keep it one walk along the primary key with a look-up for each row: as a join, every page would
-// read and sort all that is left.
+// One walk along the primary key with a look-up for each row. OFFSET 0, and no condition but the position where the walk is
+// limited, keep the planner from anything else: as a join, every page would read and sort all that is left.
 const pageStatement = ({ table }: Database): string => `
-with candidate as materialized (
-  select position, leaf from ${table('outbox')}
-  where position > $2::float8::bigint and bucket = any($1::text::smallint[])
-    and ($3::text::pg_snapshot is null or pg_visible_in_snapshot(xid, $3::text::pg_snapshot))
-    and (($4::text::pg_snapshot[])[bucket + 1] is null or not pg_visible_in_snapshot(xid, ($4::text::pg_snapshot[])[bucket + 1]))
-  order by position limit ${CANDIDATES}
+with walk as materialized (
+  select position, leaf, bucket, xid from ${table('outbox')}
+  where position > $2::float8::bigint order by position limit ${ROWS_PER_PAGE}
 ), undelivered as materialized (
-  select position, leaf from candidate as c
-  where not exists (
-    select from ${table('outbox_delivered')} as d where d.position = c.position and d.leaf = c.leaf offset 0)
+  select position, leaf from walk as w
+  where bucket = any($1::text::smallint[])
+    and ($3::text::pg_snapshot is null or pg_visible_in_snapshot(xid, $3::text::pg_snapshot))
+    and (($4::text::pg_snapshot[])[bucket + 1] is null
+      or not pg_visible_in_snapshot(xid, ($4::text::pg_snapshot[])[bucket + 1]))
+    and not exists (
+      select from ${table('outbox_delivered')} as d where d.position = w.position and d.leaf = w.leaf offset 0)
   order by position limit $5::int
 ), page as (
   select o.*, sum(octet_length(o.payload)) over (order by o.position rows unbounded preceding) as bytes
   from undelivered as u cross join lateral (
     select * from ${table('outbox')} as o where o.position = u.position and o.leaf = u.leaf limit 1) as o
 ), head as (
-  select (select count(*)::int from candidate) as candidates, (select max(position)::float8 from candidate) as last_candidate,
+  select (select count(*)::int from walk) as walked, (select max(position)::float8 from walk) as last,
     (select count(*)::int from undelivered) as found, (select min(position) from undelivered) as first
 )
 select case when o.position is null or o.position = head.first then pg_current_snapshot()::text end as snapshot,
   extract(epoch from pg_postmaster_start_time())::text as server,
-  head.candidates, head.last_candidate, head.found, o.*
+  head.walked, head.last, head.found, o.*
 from head left join (
   select ${rowColumns} from page where bytes - octet_length(payload) <= $6::float8) as o on true
 order by o.position`

@@ -53,7 +53,7 @@ export function runRelay(options: RelayRunOptions): RelayRun {
     ...surroundings,
     leases: fencedLeases({ sql, schema, set: leaseSet }),
     buckets: identity.buckets,
-    load: bucket => blockedKeys.load(bucket),
+    load: taken => blockedKeys.load(taken),
     taken: bucket => intake.follow(bucket),
     left: bucket => intake.forget(bucket),
     prolonged: () => forwarder.pump(),
