@@ -180,6 +180,7 @@ describe('pgSql', () => {
     await sql.query('select 1')
     proxy.stall()
     expect(await failureOf(sql.query('select 1'))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(pool.totalCount).toBe(0)
     expect(await failureOf(sql.query('select 1'))).toMatchObject({ code: 'STORE_UNAVAILABLE' })
     await proxy.restore()
     expect(await sql.query('select 1 as one')).toEqual([{ one: 1 }])
