@@ -17,7 +17,7 @@ async function harness<Store>(open: (sql: Sql) => Store): Promise<StoreHarness<S
       await sql.query('select pg_sleep($1::float8 / 1000)', [ms])
     },
     shortLeaseMs: 400,
-    close: () => database[Symbol.asyncDispose](),
+    close: async () => database[Symbol.asyncDispose](),
   }
 }
 
