@@ -1,11 +1,11 @@
 import type { Clock } from '@mekong/core'
-import { wait } from '@mekong/core/driver'
 import { advanceKey, type Decided, type Move, moveRows, readBlockedKeys, readDecided, readRun } from './blocked-rows.ts'
 import type { Bucket, Lane } from './bucket.ts'
 import type { Refused } from './fence.ts'
 import type { ForwardOutcome } from './forwarder.ts'
 import { orderOf, type OutboxRow } from './outbox-row.ts'
 import type { Database } from './read.ts'
+import { createPause, type Pause } from './pause.ts'
 import type { RelayObserver } from './relay-signal.ts'
 
 export interface BlockedKeysOptions {
@@ -56,8 +56,7 @@ class KeyBlocker implements BlockedKeys {
   readonly #options: BlockedKeysOptions
   /** Keys whose rows are being published from the table: nothing is added to them before that is over. */
   readonly #going = new Set<string>()
-  #isAwake = false
-  #wake = (): void => {}
+  #pause: Pause | undefined
 
   constructor(options: BlockedKeysOptions) {
     this.#options = options
@@ -80,30 +79,23 @@ class KeyBlocker implements BlockedKeys {
   }
 
   wake(): void {
-    this.#isAwake = true
-    this.#wake()
+    this.#pause?.end()
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock, observe, tuning } = this.#options
+    const pause = createPause(clock, signal)
+    this.#pause = pause
     while (!signal.aborted) {
-      this.#isAwake = false
       try {
         while (await this.#move());
         await this.#startDecided()
-        await this.#pause(tuning.blockedPollMs, signal)
+        await pause.wait(tuning.blockedPollMs)
       } catch (error) {
         observe({ is: 'database-failed', during: 'blocked', error })
-        await wait(clock, RETRY_MS, signal)
+        await pause.wait(RETRY_MS)
       }
     }
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#isAwake) return Promise.resolve()
-    const woken = new AbortController()
-    this.#wake = () => woken.abort()
-    return wait(this.#options.clock, ms, AbortSignal.any([signal, woken.signal]))
   }
 
   /** Whether there was something to move. */

@@ -79,7 +79,12 @@ class Ownership implements BucketOwnership {
       wait(clock, timeoutMs, expired.signal),
     ])
     for (const bucket of open) this.#drop(bucket, 'released')
-    await leases.leave(owner)
+    try {
+      await leases.leave(owner)
+    } catch (error) {
+      // They expire by themselves.
+      this.#failed(error)
+    }
   }
 
   async #beat(signal: AbortSignal): Promise<void> {

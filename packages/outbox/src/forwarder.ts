@@ -1,4 +1,4 @@
-import { type Clock, type EventBus, isMekongError, MekongError, type PublishResult } from '@mekong/core'
+import { type Clock, type EventBus, isMekongError, MekongError, type PreparedEvent, type PublishResult } from '@mekong/core'
 import { messageOf } from '@mekong/core/driver'
 import type { Bucket, Lane } from './bucket.ts'
 import type { OutboxRow } from './outbox-row.ts'
@@ -78,9 +78,9 @@ class BusForwarder implements Forwarder {
   pump(): void {
     for (let batch = this.#take(); batch.length > 0; batch = this.#take()) {
       // Whoever waits for handlers waits for the slowest of its call: there each key has a call of its own.
-      const durable = batch.filter(run => this.#isDurable(run))
+      const durable = batch.filter(({ rows }) => this.#isDurable(rows[0]!.event))
       if (durable.length > 0) void this.#send(durable)
-      for (const run of batch) if (!this.#isDurable(run)) void this.#send([run])
+      for (const run of batch) if (!this.#isDurable(run.rows[0]!.event)) void this.#send([run])
     }
   }
 
@@ -88,8 +88,13 @@ class BusForwarder implements Forwarder {
     return outcomeOf(rows, await this.#results(rows, timeoutMs))
   }
 
-  #isDurable({ rows }: Run): boolean {
-    return this.#options.eventBus.isDurable(rows[0]!.event.topic)
+  #isDurable({ topic }: PreparedEvent): boolean {
+    try {
+      return this.#options.eventBus.isDurable(topic)
+    } catch {
+      // A bus that does not know will say so when it is asked to forward, and is asked again.
+      return true
+    }
   }
 
   #take(): readonly Run[] {
@@ -111,8 +116,8 @@ class BusForwarder implements Forwarder {
   }
 
   #takeRun(lane: Lane, room: number): Run {
-    const { tuning, eventBus } = this.#options
-    const most = eventBus.isDurable(lane.rows[0]!.event.topic) ? tuning.runRows : 1
+    const { tuning } = this.#options
+    const most = this.#isDurable(lane.rows[0]!.event) ? tuning.runRows : 1
     const rows = lane.bucket.takeOff(lane, Math.min(most, room))
     this.#inFlight += rows.length
     return { lane, rows }
@@ -138,9 +143,8 @@ class BusForwarder implements Forwarder {
   /** Nothing that was sent may be repeated after the lease ended, so the bus gets no longer for it than that. */
   async #results(rows: readonly OutboxRow[], safeMs: number): Promise<readonly PublishResult[]> {
     const { eventBus, tuning } = this.#options
-    const isDurable = eventBus.isDurable(rows[0]!.event.topic)
     const events = rows.map(row => row.event)
-    const how = isDurable
+    const how = this.#isDurable(events[0]!)
       ? { until: 'stored' as const, timeoutMs: Math.max(1, Math.floor(Math.min(safeMs, tuning.forwardTimeoutMs))) }
       : { until: 'settled' as const, timeoutMs: tuning.settleTimeoutMs }
     try {

@@ -1,8 +1,8 @@
 import type { Clock } from '@mekong/core'
-import { wait } from '@mekong/core/driver'
 import type { Bucket } from './bucket.ts'
 import { createOutboxReader, type OutboxReader, ServerChanged } from './outbox-reader.ts'
-import { createPollPace } from './poll-pace.ts'
+import { createPause, type Pause } from './pause.ts'
+import { createPollPace, type PollPace } from './poll-pace.ts'
 import type { Database } from './read.ts'
 import type { RelayObserver } from './relay-signal.ts'
 
@@ -49,11 +49,10 @@ export function createIntake(options: IntakeOptions): Intake {
 
 class RowIntake implements Intake {
   readonly #options: IntakeOptions
-  readonly #pace: ReturnType<typeof createPollPace>
+  readonly #pace: PollPace
   /** Undefined: has to begin anew. */
   #reader: OutboxReader | undefined
-  #interrupt = (): void => {}
-  #isWoken = false
+  #pause: Pause | undefined
   #isFull = false
 
   constructor(options: IntakeOptions) {
@@ -73,30 +72,30 @@ class RowIntake implements Intake {
 
   wake(): void {
     this.#pace.stir(this.#options.clock.monotonic())
-    this.#isWoken = true
-    this.#interrupt()
+    this.#pause?.end()
   }
 
   madeRoom(): void {
-    if (this.#isFull && this.#hasRoom()) this.#interrupt()
+    if (this.#isFull && this.#hasRoom()) this.#pause?.end()
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const pause = createPause(this.#options.clock, signal)
+    this.#pause = pause
     while (!signal.aborted) {
       try {
         const isMore = await this.#turn()
         this.#options.health(undefined)
-        if (!isMore) await this.#pause(signal)
+        if (!isMore) await pause.wait(this.#pauseMs())
       } catch (error) {
         this.#startAnew(error)
-        await wait(this.#options.clock, RETRY_MS, signal)
+        await pause.wait(RETRY_MS)
       }
     }
   }
 
   /** Whether to read on at once. */
   async #turn(): Promise<boolean> {
-    this.#isWoken = false
     this.#isFull = !this.#hasRoom()
     if (this.#isFull) return false
     const { clock, observe, tuning } = this.#options
@@ -150,13 +149,9 @@ class RowIntake implements Intake {
     return rows + tuning.readRows <= tuning.maxRows && bytes + tuning.readBytes <= tuning.maxBytes
   }
 
-  async #pause(signal: AbortSignal): Promise<void> {
-    if (this.#isWoken) return
+  #pauseMs(): number {
     const { clock, tuning } = this.#options
-    const interrupted = new AbortController()
-    this.#interrupt = () => interrupted.abort()
     // Without room, what makes room ends the pause.
-    const ms = this.#isFull ? tuning.maxPollMs : this.#pace.pauseMs(clock.monotonic())
-    await wait(clock, ms, AbortSignal.any([signal, interrupted.signal]))
+    return this.#isFull ? tuning.maxPollMs : this.#pace.pauseMs(clock.monotonic())
   }
 }

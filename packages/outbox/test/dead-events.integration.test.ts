@@ -122,13 +122,15 @@ it('sets a dead event without a key aside and goes on', async () => {
   bus.answer = event => (made.isBad && numberIn(event) === 2 ? tooLarge : 'published')
   await write(undefined, 3)
   await relay.idle()
-  expect(bus.log.map(({ body }) => body)).toEqual(['{"n":1}', '{"n":3}'])
+  // Without a key there is no order.
+  expect(bus.log.map(({ body }) => body).toSorted()).toEqual(['{"n":1}', '{"n":3}'])
   const [dead] = await relay.dead.list()
   expect(dead).toMatchObject({ key: undefined, waiting: 0 })
   made.isBad = false
   await relay.dead.retry(dead!.id)
   await relay.idle()
-  expect(bus.log.map(({ body }) => body)).toEqual(['{"n":1}', '{"n":3}', '{"n":2}'])
+  expect(bus.log.length).toBe(3)
+  expect(bus.log.at(-1)?.body).toBe('{"n":2}')
 })
 
 it('keeps a key blocked across a takeover', async () => {

@@ -175,8 +175,11 @@ export function fencedLeases({ sql, schema, set }: FencedLeasesOptions): FencedL
               parameters: [set, owner, wholeLease(leaseMs)],
             },
             {
-              text: `update ${lease} set leased_until = ${leaseTime('$3')} where "set" = $1 and owner = $2
-                returning name, fence::float8 as fence`,
+              // In the order in which others lock them too, or two statements could wait for each other.
+              text: `with mine as materialized (
+                  select name from ${lease} where "set" = $1 and owner = $2 order by name for no key update
+                ) update ${lease} as l set leased_until = ${leaseTime('$3')} from mine
+                where l."set" = $1 and l.name = mine.name returning l.name, l.fence::float8 as fence`,
               parameters: [set, owner, leaseMs],
             },
             { text: `select owner from ${leaseOwner} where "set" = $1 and alive_until > now()`, parameters: [set] },

@@ -1,0 +1,36 @@
+import type { Clock } from '@mekong/core'
+
+/** Between two turns of a loop: ends by time, by `end`, or with the loop's signal. */
+export interface Pause {
+  wait(ms: number): Promise<void>
+  /** Ends the pause that is on, or else does not let the next one begin. */
+  end(): void
+}
+
+export function createPause(clock: Clock, signal: AbortSignal): Pause {
+  let isEnded = false
+  let finish: (() => void) | undefined
+  const end = (): void => {
+    isEnded = true
+    finish?.()
+  }
+  signal.addEventListener('abort', end, { once: true })
+  return {
+    end,
+    wait(ms) {
+      if (isEnded || signal.aborted) {
+        isEnded = false
+        return Promise.resolve()
+      }
+      return new Promise(resolve => {
+        const cancel = clock.after(ms, () => finish?.())
+        finish = () => {
+          cancel()
+          finish = undefined
+          isEnded = false
+          resolve()
+        }
+      })
+    },
+  }
+}
