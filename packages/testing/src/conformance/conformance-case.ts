@@ -1,6 +1,6 @@
 import type { Capabilities } from '@mekong/core/driver'
 import { isInjectable, type DriverHarness, type FaultName } from './driver-harness.ts'
-import { OrderViolation } from './order-violation.ts'
+import { KeyFailure } from './key-failure.ts'
 import { Scene } from './scene.ts'
 import { seededRandom } from './seed.ts'
 
@@ -50,6 +50,6 @@ export async function runCase(one: ConformanceCase, harness: DriverHarness, seed
 function failure(error: unknown, scene: Scene, seed: number): Error {
   const why = error instanceof Error ? error.message : String(error)
   const { journal } = scene
-  const lines = error instanceof OrderViolation ? journal.around(error.key, error.event) : journal.tail()
+  const lines = error instanceof KeyFailure ? journal.around(error.key, error.event) : journal.tail()
   return new Error(`${why}\nMEKONG_SEED=${seed} repeats it. What happened:\n${lines}`, { cause: error })
 }

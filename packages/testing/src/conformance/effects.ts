@@ -47,7 +47,7 @@ export function effects(journal: Journal): Effects {
         startedAt: performance.now(),
         outcome: 'running',
       }
-      const text = `${context.subscription} ${label(order)} attempt ${context.attempt} fence ${context.fence}`
+      const text = `${label(order)} in ${context.subscription} attempt ${context.attempt} fence ${context.fence}`
       runs.push(run)
       journal.note(who, `handles ${text}`)
       try {

@@ -15,7 +15,7 @@ export interface Journal {
   readonly length: number
   /** The last lines, oldest first. */
   tail(): string
-  /** What happened to a key around the first line that ends a run of `event`, one of its events. */
+  /** What happened to a key around the first time that `event`, one of its events, was completed; else at last. */
   around(key: string, event: string): string
 }
 
@@ -43,7 +43,8 @@ export function journal(clock: Clock, patienceMs: number): Journal {
     around(key, event) {
       const about = linesAbout(key, lines)
       const at = about.findIndex(line => line.includes(` completed `) && isAbout(line, event))
-      return about.slice(Math.max(0, at - MAX_SHOWN_LINES + 10), at + 10).join('\n')
+      const end = at < 0 ? about.length : at + 10
+      return about.slice(Math.max(0, end - MAX_SHOWN_LINES), end).join('\n')
     },
     get length() {
       return length
@@ -84,11 +85,16 @@ export function journal(clock: Clock, patienceMs: number): Journal {
 
 /** Of lines that list messages only those of the key; and what concerns all keys. */
 function linesAbout(key: string, lines: readonly string[]): readonly string[] {
+  const ids = new Set(
+    lines
+      .flatMap(line => [...line.matchAll(/ ([\w-]+) ([0-9a-f]{6})\b/g)])
+      .flatMap(([, of, id]) => (of === key ? [id] : [])),
+  )
+  const isWanted = (text: string): boolean => isAbout(text, key) || text.split(' ').some(word => ids.has(word))
   return lines.flatMap(line => {
-    if (/ (is killed|assigned|revoked|pauses|resumes) /.test(line)) return [line]
-    if (!isAbout(line, key)) return []
-    const [first = '', ...others] = line.split(', ')
-    return [[first, ...others.filter(one => isAbout(one, key))].join(', ')]
+    if (/ (is killed|assigned|revoked|pauses|resumes|fails:) /.test(line)) return [line]
+    const [first = '', ...others] = line.split(', ').filter((part, index) => index === 0 || isWanted(part))
+    return others.length > 0 || isWanted(first) ? [[first, ...others].join(', ')] : []
   })
 }
 

@@ -242,7 +242,11 @@ export class Scene {
   #outlive<Store extends { readonly durable: boolean }>(store: Store, own: Life, around?: Around<Store>): Store {
     return wrapStore<Store>(store, { durable: true } as Partial<Store>, (method, call, input) =>
       own.pass(async () => {
-        const result = await (around === undefined ? call() : around(method, call, input))
+        const answer = around === undefined ? call() : around(method, call, input)
+        const result = await answer.catch((error: unknown) => {
+          this.journal.note('store', `${method} fails: ${String(error)}`)
+          throw error
+        })
         if (quietMethods.has(method)) this.journal.touch()
         else this.journal.note('store', method)
         return result
@@ -264,7 +268,8 @@ const quietMethods: ReadonlySet<string> = new Set(['leaseDue', 'nextDueAt', 'par
 
 function describe(signal: Signal): string {
   const parts = Object.entries(signal).flatMap(([field, value]) => {
-    if (field === 'is' || field === 'id' || value === undefined) return []
+    if (field === 'is' || field === 'subscription' || value === undefined) return []
+    if (field === 'id') return [String(value).slice(-6)]
     if (field === 'error')
       return [`error=${value instanceof Error ? `${value.name}: ${value.message}` : String(value)}`]
     return [typeof value === 'object' ? `${field}=…` : `${field}=${String(value)}`]

@@ -95,7 +95,7 @@ export class WatchedConsumer implements Consumer, Sink {
   settle(batch: readonly Incoming[], settlement: Settlement): void {
     if (!this.#life.isRunning) return void this.#life.pass(async () => this.settle(batch, settlement))
     if (this.#isOver) return
-    this.#watch.note(`settles ${batch.map(name).join(', ')} as ${settlement.is}`)
+    this.#watch.note(`settles as ${settlement.is} ${batch.map(name).join(', ')}`)
     for (const message of batch) {
       if (!this.#everHanded.has(message)) this.#watch.breach(`the bus settled ${name(message)}, which it never got`)
       const handed = this.#known.get(message)
@@ -194,5 +194,6 @@ function fieldsOf(message: Incoming): Incoming {
 }
 
 function name(message: Incoming): string {
-  return `${message.headers.get('ce-type') ?? '?'} ${message.key ?? '-'} @${message.position}`
+  const id = message.headers.get('ce-id')?.slice(-6) ?? ''
+  return `${message.headers.get('ce-type') ?? '?'} ${message.key ?? '-'} ${id} @${message.position}`
 }

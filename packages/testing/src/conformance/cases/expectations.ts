@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { isMekongError, type ErrorCode } from '@mekong/core'
 import type { DeclaredCapability } from '../conformance-case.ts'
-import { OrderViolation } from '../order-violation.ts'
+import { KeyFailure } from '../key-failure.ts'
 import { label, type Order } from '../orders.ts'
 
 /** The promise rejects with a MekongError of one of these codes. */
@@ -26,7 +26,14 @@ export function assertOrderByKey(labels: readonly string[], expected: readonly O
   for (const orderId of new Set(expected.map(order => order.orderId))) {
     const wanted = expected.filter(order => order.orderId === orderId).map(label)
     const found = labels.filter(one => one.startsWith(`${orderId}:`))
-    if (found.join() !== wanted.join()) throw new OrderViolation(orderId, found, wanted)
+    const wrong = wanted.findIndex((one, index) => found[index] !== one)
+    if (wrong < 0 && found.length === wanted.length) continue
+    const early = found[Math.max(wrong, 0)] ?? found.at(-1) ?? orderId
+    throw new KeyFailure(
+      orderId,
+      early,
+      `${early} came where ${wanted[wrong] ?? 'nothing'} was due; all: ${found.join(' ')}`,
+    )
   }
 }
 
