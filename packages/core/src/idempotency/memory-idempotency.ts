@@ -98,9 +98,14 @@ class MemoryIdempotency implements IdempotencyStore {
       const [name, entry] = this.#find(claim)
       if (entry?.is !== 'in progress' || entry.fence !== claim.fence) continue
       if (entry.before === 'absent') this.#entries.delete(name)
-      else if (entry.before === 'held') this.#put(name, { is: 'held', fence: entry.fence, at: now })
-      else this.#put(name, { ...entry, token: '', leasedUntil: now })
+      else this.#put(name, this.#restored(entry, now))
     }
+  }
+
+  /** Under a fence that nobody has, so that the claim which was given back can do nothing more. */
+  #restored(entry: InProgress, now: number): Entry {
+    const fence = ++this.#lastFence
+    return entry.before === 'held' ? { is: 'held', fence, at: now } : { ...entry, fence, token: '', leasedUntil: now }
   }
 
   #claim({ identity, token, leaseMs, from }: ClaimRequest, now: number): ClaimAnswer {
@@ -134,7 +139,6 @@ class MemoryIdempotency implements IdempotencyStore {
     const [name, entry] = this.#find(claim)
     if (entry?.fence !== claim.fence) return false
     if (entry.is !== 'in progress') return entry.is === is
-    if (entry.token !== claim.token) return false
     this.#put(name, { is, fence: claim.fence, at: this.#clock.monotonic() })
     return true
   }

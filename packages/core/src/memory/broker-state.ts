@@ -103,7 +103,8 @@ export class BrokerState {
     return choices[Math.floor(this.#random() * choices.length)]
   }
 
-  readonly anyUpTo = (most: number): number => 1 + Math.floor(this.#random() * most)
+  /** From 1 to `most`, the small ones more often. */
+  readonly anyUpTo = (most: number): number => 1 + Math.floor(this.#random() ** 3 * most)
 
   shuffle(list: unknown[]): void {
     for (let end = list.length - 1; end > 0; end--) {

@@ -23,8 +23,9 @@ export class DueQueue {
     this.#clock = clock
   }
 
+  /** Fractions of a millisecond are rounded up. */
   after(ms: number, run: () => void): void {
-    this.#push({ at: this.#clock.monotonic() + ms, order: this.#added++, run })
+    this.#push({ at: this.#clock.monotonic() + Math.ceil(ms), order: this.#added++, run })
     this.#arm()
   }
 
@@ -42,7 +43,8 @@ export class DueQueue {
     if (first === undefined || first.at >= this.#armedFor) return
     this.#disarm()
     this.#armedFor = first.at
-    const inMs = Math.max(0, first.at - this.#clock.monotonic())
+    // Rounded up: a timer that fires a fraction too early would be set again for no time at all.
+    const inMs = Math.max(0, Math.ceil(first.at - this.#clock.monotonic()))
     this.#disarm = this.#clock.after(inMs, () => this.#fire(), this.#isAwaited ? undefined : 'background')
   }
 

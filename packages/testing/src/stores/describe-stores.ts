@@ -40,10 +40,10 @@ function describeStore<Store, Scene>(
       harness = await openHarness()
     })
     afterAll(() => harness?.close?.())
-    for (const group of groups) {
-      describe(`${group.name}`, () => {
-        for (const one of group.cases) it(`${one.name}`, async () => one.run(sceneOf(await harness.open(), harness)))
-      })
-    }
+    describe.each(groups.map(group => [group.name, group.cases] as const))('%s', (_, cases) => {
+      it.each(cases.map(one => [one.name, one.run] as const))('%s', async (_name, run) =>
+        run(sceneOf(await harness.open(), harness)),
+      )
+    })
   })
 }

@@ -69,7 +69,9 @@ const scheduling: StoreCaseGroup<ScheduleScene> = {
           await scene.event('second', -2000),
         ]
         await scene.store.add(events)
-        const leased = [...(await scene.leaseDue({ limit: 2 })), ...(await scene.leaseDue({ limit: 2 }))]
+        const two = await scene.leaseDue({ limit: 2 })
+        assert.equal(two.length, 2)
+        const leased = [...two, ...(await scene.leaseDue({ limit: 2 }))]
         assert.deepEqual(leased.map(nameOf), ['first', 'second', 'third'])
         await scene.store.delete(leased)
       },
