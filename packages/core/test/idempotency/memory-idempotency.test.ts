@@ -98,7 +98,7 @@ class History {
       return { is: 'mine', fence: last.fence, takeover: last.takeover }
     }
     if (state === 'busy') return { is: 'busy', forMs: last!.until - now }
-    assert.ok(fence > this.#grants.at(-1)?.fence ?? 0)
+    assert.ok(fence > (this.#grants.at(-1)?.fence ?? 0))
     const grant = { token, fence, until: now + leaseMs, takeover: state === 'expired' }
     this.#grants.push(grant)
     return { is: 'mine', fence: grant.fence, takeover: grant.takeover }
