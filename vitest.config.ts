@@ -1,5 +1,6 @@
+import { availableParallelism } from 'node:os'
 import { defaultServerConditions } from 'vite'
-import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration, type ViteUserConfig } from 'vitest/config'
 
 const conditions = ['mekong-source', ...defaultServerConditions]
 const everywhere = (suffix: string): string => `{packages,tools,examples}/**/*${suffix}`
@@ -10,37 +11,51 @@ const suffixes = {
   docs: '.docs.test.ts',
 }
 
-const withPostgres = { globalSetup: 'tools/stack/src/vitest-global-setup.ts' }
+const cores = availableParallelism()
 
-// Groups run one after the other: cheap ones first, those that kill processes never beside those that measure waits.
-const project = (name: string, groupOrder: number, test: object): TestProjectConfiguration => ({
+// Groups run one after the other: the quick ones first, and what kills processes never beside what measures waits. Tests
+// of a broker or a database wait more than they work, so they get more workers than there are cores.
+const groups = {
+  quick: { sequence: { groupOrder: 0 }, maxWorkers: cores },
+  waiting: { sequence: { groupOrder: 1 }, maxWorkers: cores + 1 },
+  killing: { sequence: { groupOrder: 2 }, maxWorkers: cores },
+}
+
+const project = (name: string, group: keyof typeof groups, test: object): TestProjectConfiguration => ({
   extends: true,
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
-  test: {
-    name,
-    sequence: { groupOrder },
-    exclude: ['**/node_modules/**', '**/dist/**'],
-    ...test,
-  },
+  test: { name, ...groups[group], exclude: ['**/node_modules/**', '**/dist/**'], ...test },
 })
 
-export default defineConfig({
+const withPostgres = { globalSetup: 'tools/stack/src/vitest-global-setup.ts' }
+
+const config: ViteUserConfig = defineConfig({
   test: {
     projects: [
-      project('unit', 0, {
+      project('unit', 'quick', {
         include: [everywhere('.test.ts')],
         exclude: ['**/node_modules/**', '**/dist/**', ...Object.values(suffixes).map(everywhere)],
       }),
-      project('types', 1, {
+      project('types', 'quick', {
         include: [],
         typecheck: { enabled: true, only: true, include: [everywhere('.test-d.ts')], tsconfig: 'tsconfig.types.json' },
       }),
-      project('conformance', 2, { ...withPostgres, include: [everywhere(suffixes.conformance)], testTimeout: 20_000 }),
-      project('integration', 3, { ...withPostgres, include: [everywhere(suffixes.integration)], testTimeout: 60_000 }),
-      project('fault', 4, { ...withPostgres, include: [everywhere(suffixes.fault)], testTimeout: 120_000 }),
-      project('docs', 5, { include: [everywhere(suffixes.docs)], testTimeout: 60_000 }),
+      project('conformance', 'waiting', {
+        ...withPostgres,
+        include: [everywhere(suffixes.conformance)],
+        testTimeout: 20_000,
+      }),
+      project('integration', 'waiting', {
+        ...withPostgres,
+        include: [everywhere(suffixes.integration)],
+        testTimeout: 60_000,
+      }),
+      project('docs', 'waiting', { include: [everywhere(suffixes.docs)], testTimeout: 60_000 }),
+      project('fault', 'killing', { ...withPostgres, include: [everywhere(suffixes.fault)], testTimeout: 120_000 }),
     ],
     hookTimeout: 60_000,
   },
 })
+
+export default config
