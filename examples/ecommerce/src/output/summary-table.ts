@@ -9,7 +9,7 @@ const plain = {
 
 /** The summary as a table for a terminal, with the invariants below it. */
 export function summaryTable(summary: Summary): string {
-  const table = new Table({ chars: plain, style: { 'padding-left': 0, 'padding-right': 0 }, colAligns: ['left', 'right', 'left'] })
+  const table = new Table({ chars: plain, style: { 'padding-left': 0, 'padding-right': 0, border: [], head: [] }, colAligns: ['left', 'right', 'left'] })
   const row = (name: string, value: number | string, remark = ''): number =>
     table.push([name, typeof value === 'number' ? value.toLocaleString('en-GB') : value, remark])
   row('orders', summary.orders, `of ${summary.invoices.toLocaleString('en-GB')} invoices; ${summary.invoicesWithoutOrder} have no valid line`)

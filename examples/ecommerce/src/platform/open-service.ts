@@ -38,7 +38,7 @@ export interface RunningService extends ServiceTools {
   readonly eventBus: EventBus<ShopContract>
   readonly relay: Relay
   /** Lets handlers finish and the outbox rest; what was cut off comes again at the next start. */
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  close(options?: { readonly timeoutMs: number }): Promise<void>
 }
 
 /** Opens a service: its tables, its outbox and inbox, its event bus, its part in the saga. */
@@ -82,7 +82,7 @@ export async function openService<Service extends ServiceName>(
     eventBus,
     relay,
     async close(options) {
-      await relay.close()
+      await relay.close(options)
       await participant.close()
       await eventBus.close(options)
       await pool.end()

@@ -8,8 +8,8 @@ import { serviceNames } from '../shop-services.ts'
 export interface Chaos {
   readonly openBroker: () => Driver
   readonly middleware: Middleware
-  /** How long until the next service is cut off, and which. */
-  nextRestart(): { readonly afterMs: number; readonly service: ServiceName }
+  /** How long until the next service is cut off, and which; undefined: that was enough. */
+  nextRestart(): { readonly afterMs: number; readonly service: ServiceName } | undefined
   /** What made some events fail at every attempt is mended: after a redrive they pass. */
   mend(): void
 }
@@ -17,11 +17,13 @@ export interface Chaos {
 const failBefore = 0.03
 const failAfter = 0.02
 const stubborn = 0.004
+const maxRestarts = 12
 
 export function createChaos(seed: number): Chaos {
   const random = randomFrom(seed)
   const broker = createMemoryBroker({ hostility: { seed, duplicate: 0.05, lost: 0.01, shuffle: true } })
   let isMended = false
+  let restarts = 0
   return {
     openBroker: () => broker.driver(),
     middleware: {
@@ -33,10 +35,10 @@ export function createChaos(seed: number): Chaos {
         if (random() < failAfter) throw new Error('chaos: failed after the handler')
       },
     },
-    nextRestart: () => ({
-      afterMs: 300 + 900 * random(),
-      service: serviceNames[Math.floor(random() * serviceNames.length)] ?? 'order',
-    }),
+    nextRestart() {
+      if (restarts++ === maxRestarts) return undefined
+      return { afterMs: 300 + 900 * random(), service: serviceNames[Math.floor(random() * serviceNames.length)] ?? 'order' }
+    },
     mend: () => {
       isMended = true
     },

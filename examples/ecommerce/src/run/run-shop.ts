@@ -100,13 +100,13 @@ async function run({ options, shop, mailServer, tally, chaos, progress }: Run): 
   const restarts = (await restarting) ?? 0
 
   const ledgers: Ledgers = {
-    orders: await readOrders(shop.service('order').sql),
-    payments: await readPayments(shop.service('payment').sql),
-    stock: await readStock(shop.service('inventory').sql),
+    orders: await shop.ask('order', ({ sql }) => readOrders(sql)),
+    payments: await shop.ask('payment', ({ sql }) => readPayments(sql)),
+    stock: await shop.ask('inventory', ({ sql }) => readStock(sql)),
     emails: mailServer.mails,
     rejectedLines,
   }
-  const sentAt = await readSendTimes(shop.service('email').sql)
+  const sentAt = await shop.ask('email', ({ sql }) => readSendTimes(sql))
   return {
     survey,
     ledgers,
@@ -151,7 +151,9 @@ async function watch({ shop, placing, total, chaos, progress }: Watch): Promise<
   let last = ''
   for (;;) {
     await delay(pollMs)
-    const unfinished = await shop.unfinished().catch((error: unknown) => [`not known: ${String(error)}`])
+    // While a service restarts its tables cannot be asked.
+    const unfinished = await shop.unfinished().catch(() => undefined)
+    if (unfinished === undefined) continue
     progress.moved(placing.placed, placing.placed - openOrders(unfinished))
     if (placing.placed === total && unfinished.length === 0) return []
     const now = `${placing.placed} ${unfinished.join()}`
@@ -159,12 +161,12 @@ async function watch({ shop, placing, total, chaos, progress }: Watch): Promise<
       movedAt = performance.now()
       last = now
     } else if (await mendDead(shop, chaos, progress)) movedAt = performance.now()
-    else if (performance.now() - movedAt > stuckAfterMs) return unfinished
+    else if (performance.now() - movedAt > stuckAfterMs) return [...unfinished, ...shop.problems()]
   }
 }
 
 function openOrders(unfinished: readonly string[]): number {
-  return Number(/^(\d+) open orders$/.exec(unfinished.find(line => line.endsWith('open orders')) ?? '')?.[1] ?? 0)
+  return Number.parseInt(unfinished.find(line => line.endsWith('open orders')) ?? '0', 10)
 }
 
 /** When nothing but dead letters is left to move, the operator mends the cause and redrives them. */
@@ -178,14 +180,14 @@ async function mendDead(shop: Shop, chaos: Chaos | undefined, progress: Progress
 
 async function restartNowAndThen(shop: Shop, chaos: Chaos, over: AbortSignal, progress: Progress): Promise<number> {
   let restarts = 0
-  for (;;) {
-    const { afterMs, service } = chaos.nextRestart()
-    await delay(afterMs, undefined, { signal: over }).catch(() => undefined)
-    if (over.aborted) return restarts
-    progress.tell(`chaos: ${service} is cut off and started again`)
-    await shop.restart(service)
+  for (let next = chaos.nextRestart(); next !== undefined; next = chaos.nextRestart()) {
+    await delay(next.afterMs, undefined, { signal: over }).catch(() => undefined)
+    if (over.aborted) break
+    progress.tell(`chaos: ${next.service} is cut off and started again`)
+    await shop.restart(next.service)
     restarts++
   }
+  return restarts
 }
 
 /** One order of each outcome, for the report. */

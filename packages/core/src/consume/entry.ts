@@ -18,6 +18,10 @@ export class Entry {
   readonly work: Work
   readonly lane: Lane
   state: EntryState = 'claiming'
+  /** The idempotency store has answered `mine`: to be given back if the entry leaves without an end. */
+  isClaimed = false
+  /** How often it was busy in a row. */
+  timesBusy = 0
   /** Its lane was spilled while it ran: its end is told to the hold store. */
   spill: HoldLease | undefined
   #deliveries: Delivery[]

@@ -38,6 +38,8 @@ export interface Arrival {
 
 /** How many events a broker redelivers whose attempts are remembered here. */
 const maxRemembered = 10_000
+/** A lease says how long its owner may take, not how long it will: it is asked for again sooner, ever later. */
+const firstBusyPauseMs = 25
 /** A redelivery sooner than this is not worth giving up the place in this process. */
 const worthRedeliveringMs = 5000
 
@@ -108,6 +110,7 @@ export class SubscriptionRunner {
   claimLost(work: Work): void {
     const entry = this.#entries.get(work.identity.event)
     if (entry?.work !== work) return
+    entry.isClaimed = false
     if (entry.state === 'running') work.abort(new MekongError('FENCED', 'another owner took the event over', { retryable: true }))
     else if (entry.state === 'ready') void this.#claimAgain(entry, 0)
   }
@@ -191,6 +194,8 @@ export class SubscriptionRunner {
     switch (answer.is) {
       case 'mine':
         this.#options.book.keep(entry.work, answer.fence)
+        entry.isClaimed = true
+        entry.timesBusy = 0
         return true
       case 'done':
         this.#options.observe({ is: 'duplicate', by: 'store', ...named(this.subscription, entry.work) })
@@ -213,7 +218,7 @@ export class SubscriptionRunner {
     if (forMs >= worthRedeliveringMs && entry.lane.key === undefined && canRedeliver(capabilities, forMs, false)) {
       this.#remove(entry)
       entry.decide({ is: 'again', afterMs: forMs, tried: false })
-    } else void this.#claimAgain(entry, forMs)
+    } else void this.#claimAgain(entry, Math.min(forMs, busyPauseMs, firstBusyPauseMs * 2 ** entry.timesBusy++))
   }
 
   async #claimAgain(entry: Entry, afterMs: number): Promise<void> {
@@ -223,7 +228,8 @@ export class SubscriptionRunner {
     await wait(clock, afterMs, signal)
     if (entry.state !== 'claiming') return
     if (this.#isClosing) return this.#drop([entry])
-    entry.work.token = newToken()
+    // Its own token finds its own claim.
+    if (!entry.isClaimed) entry.work.token = newToken()
     await this.#admit([entry])
   }
 
@@ -395,6 +401,7 @@ export class SubscriptionRunner {
 
   /** Another owner took the claim over: whoever still waits for this event learns from the store what became of it. */
   #reclaim(entry: Entry): void {
+    entry.isClaimed = false
     if (entry.isDetached) this.#remove(entry)
     else void this.#claimAgain(entry, 0)
   }
@@ -485,7 +492,7 @@ export class SubscriptionRunner {
    */
   #drop(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      if (entry.state === 'ready') void this.#options.book.release(entry.work)
+      if (entry.isClaimed && entry.state !== 'running') void this.#options.book.release(entry.work)
       this.#leaveLane(entry)
     }
     for (const entry of entries) this.#advance(entry.lane)
