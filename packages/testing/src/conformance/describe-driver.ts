@@ -4,6 +4,9 @@ import { runCase } from './conformance-case.ts'
 import type { DriverHarness } from './driver-harness.ts'
 import { seededRandom, seedOfRun } from './seed.ts'
 
+/** Never reached: each wait of a case ends by itself, with a report. */
+const CASE_TIMEOUT_MS = 300_000
+
 /**
  * Declares the whole kit as vitest tests: core and this driver together must keep every guarantee. Call it at the top of
  * `<broker>.conformance.test.ts`. A case whose fault the harness cannot inject is skipped with the harness's reason; a
@@ -21,7 +24,7 @@ export function describeDriver(name: string, harness: DriverHarness | ((seed: nu
       describe(group.name, () => {
         for (const one of group.cases) {
           // oxlint-disable-next-line vitest/valid-title -- as above
-          it(one.name, async context => {
+          it(one.name, { timeout: CASE_TIMEOUT_MS }, async context => {
             const own = typeof harness === 'function' ? harness(seededRandom(seed).fork(one.name).seed) : undefined
             const result = await runCase(one, own ?? (harness as DriverHarness), seed)
             await own?.close?.()

@@ -213,7 +213,7 @@ export class Scene {
       },
       ...options.bus,
       consume: {
-        leaseMs: this.ms(500),
+        leaseMs: this.ms(300),
         holdPollMs: this.ms(20),
         abortGraceMs: this.ms(50),
         ...options.bus?.consume,

@@ -24,15 +24,15 @@ export const stress: CaseGroup = {
         const confirmed = new Set<string>()
         const publishing = publishInWaves(shop, events, confirmed)
         const third = Math.floor(events.length / 3)
-        await scene.until('a third is completed', () => scene.effects.runs.length >= third, 20_000)
+        await scene.until('a third is completed', () => scene.effects.runs.length >= third, 15_000)
         await members[0]!.kill()
         members.push(await scene.start('inventory', worker(scene)))
-        await scene.until('two thirds are completed', () => scene.effects.runs.length >= 2 * third, 20_000)
+        await scene.until('two thirds are completed', () => scene.effects.runs.length >= 2 * third, 15_000)
         await members[1]!.close()
         await publishing
         const wanted = [...confirmed]
         await scene
-          .until('every confirmed event is completed', () => missing(scene, wanted).length === 0, 30_000)
+          .until('every confirmed event is completed', () => missing(scene, wanted).length === 0, 15_000)
           .catch((error: unknown) => {
             const [first = ''] = missing(scene, wanted)
             throw new KeyFailure(
