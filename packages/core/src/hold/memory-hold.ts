@@ -121,16 +121,16 @@ class MemoryHold implements HoldStore {
   }
 
   async finish(lease: HoldLease, event: string): Promise<'more' | 'unparked' | 'lost'> {
-    // Finished before, and the answer was lost.
-    if (this.#laneOf(lease) === undefined) return 'unparked'
-    const lane = this.#leased(lease)
-    if (lane === undefined) return 'lost'
-    const record = this.#scope(lease.scope).records.get(event)
-    if (record?.lane === lane) this.#remove(record)
-    if (lane.length > 0) return 'more'
-    lane.endLease()
-    this.#removeIfEmpty(lane)
-    return 'unparked'
+    return this.#leaveLane(lease, event, () => {})
+  }
+
+  async setAside(lease: HoldLease, event: HeldEvent): Promise<'more' | 'unparked' | 'lost'> {
+    return this.#leaveLane(lease, event.event, () => {
+      const alone: HeldEvent = { ...event, key: undefined, state: 'dead', dueAt: undefined }
+      const lane = new HeldLane(event.scope, event.event, false)
+      this.#scope(event.scope).lanes.set(laneName(alone), lane)
+      this.#insert(this.#scope(event.scope), lane, alone, 'ahead')
+    })
   }
 
   async keep(lease: HoldLease, event: HeldEvent): Promise<boolean> {
@@ -199,6 +199,23 @@ class MemoryHold implements HoldStore {
       if (!record.lane.isLeased(this.#clock.monotonic())) this.#removeIfEmpty(record.lane)
     }
     return matching.length
+  }
+
+  /** Takes an event out of the lane that is leased; `afterwards` only if it was there. */
+  #leaveLane(lease: HoldLease, event: string, afterwards: () => void): 'more' | 'unparked' | 'lost' {
+    // Done before, and the answer was lost.
+    if (this.#laneOf(lease) === undefined) return 'unparked'
+    const lane = this.#leased(lease)
+    if (lane === undefined) return 'lost'
+    const record = this.#scope(lease.scope).records.get(event)
+    if (record?.lane === lane) {
+      this.#remove(record)
+      afterwards()
+    }
+    if (lane.length > 0) return 'more'
+    lane.endLease()
+    this.#removeIfEmpty(lane)
+    return 'unparked'
   }
 
   #matching(filter: HeldFilter): readonly HeldRecord[] {

@@ -237,6 +237,52 @@ export const running: StoreCaseGroup<HoldScene> = {
       },
     },
     {
+      name: 'sets a dead head aside in a lane of its own, without a key, and goes on with the lane',
+      run: async scene => {
+        await scene.hold(await scene.delayed('a', 0))
+        await scene.append(scene.event('b'), scene.event('c'))
+        const lease = await scene.leaseOne()
+        const dead = scene.event('a', { key: undefined, fence: 2, attempts: 5 })
+        assert.equal(await scene.store.setAside(lease, dead), 'more')
+        assert.equal(await scene.store.setAside(lease, dead), 'more')
+        assert.deepEqual(await scene.run(lease), ['b', 'c'])
+        assert.equal(await scene.isParked(), false)
+        assertSame(await scene.list(), [dead])
+        assert.deepEqual(await scene.leaseDue(), [])
+        assert.equal(await scene.redrive({ event: 'a' }), 1)
+        assert.deepEqual(await scene.run(await scene.leaseOne()), ['a'])
+      },
+    },
+    {
+      name: 'unparks a key whose last event is set aside, and says so again after a lost reply',
+      run: async scene => {
+        await scene.hold(await scene.delayed('a', 0))
+        const lease = await scene.leaseOne()
+        const dead = scene.event('a', { key: undefined, fence: 2 })
+        assert.equal(await scene.store.setAside(lease, dead), 'unparked')
+        assert.equal(await scene.store.setAside(lease, dead), 'unparked')
+        assert.deepEqual(await scene.append(scene.event('b')), ['not-parked'])
+        assert.deepEqual(await scene.store.lookup(scene.scope, [{ event: 'a', key: 'k' }]), ['held'])
+      },
+    },
+    {
+      name: 'sets nothing aside for an owner who lost the lease, nor what was discarded',
+      run: async scene => {
+        const { shortLeaseMs } = scene.harness
+        const event = await scene.delayed('a', 0)
+        await scene.hold(event)
+        const zombie = await scene.leaseOne({ owner: 'zombie', leaseMs: shortLeaseMs })
+        await scene.harness.passTime(shortLeaseMs + 1)
+        const lease = await scene.leaseOne({ owner: 'heir' })
+        const dead = scene.event('a', { key: undefined, fence: 2 })
+        assert.equal(await scene.store.setAside(zombie, dead), 'lost')
+        assertSame(await scene.list(), [event])
+        await scene.discard()
+        assert.equal(await scene.store.setAside(lease, dead), 'unparked')
+        assert.deepEqual(await scene.names(), [])
+      },
+    },
+    {
       name: 'leaves due what is released before it is done',
       run: async scene => {
         await scene.hold(await scene.delayed('a', 0))
