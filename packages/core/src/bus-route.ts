@@ -37,7 +37,7 @@ export class BusRoute {
       ...options.consume,
       driver,
       hold,
-      publishDead: event => publisher.send(event, { delayMs: 0, until: 'stored' }),
+      publishDead: event => publisher.send(event, { isDeadLetter: true }),
     })
   }
 

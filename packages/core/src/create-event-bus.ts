@@ -210,7 +210,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
       const { status, progressAt } = group
       if (status.is !== 'running') problems.push(`${driver.name}: ${status.is}`)
       isFatal ||= status.is === 'fatal'
-      problems.push(...group.stoppedKeys().map(key => `stopped at a dead event: ${key}`))
+      problems.push(...group.stoppedLanes().map(lane => `stopped at a dead event: ${lane}`))
       if (progressAt !== undefined) progress.push(progressAt)
     }
     return {

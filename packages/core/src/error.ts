@@ -23,9 +23,7 @@ export const errorCodes = [
   'FENCED',
   'STORE_UNAVAILABLE',
   'HELD_NOT_FOUND',
-  'HOLD_FULL',
   'MIGRATION_FAILED',
-  'LEASE_LOST',
   'SAGA_INVALID',
   'SAGA_STATE_CONFLICT',
 ] as const

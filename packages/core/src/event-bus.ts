@@ -53,7 +53,7 @@ export interface SubscriptionOptions {
   readonly retry?: RetryOptions
   /**
    * What an event that is dead does to the later ones of its key: `park` them behind it, `continue` without it, or `stop`
-   * the key where it is. @default 'park' where order is kept and there is a hold store, else 'continue'
+   * the key where it is, unsettled, until a restart; one that dies after a delayed attempt parks its key then. @default 'park' where order is kept and there is a hold store, else 'continue'
    */
   readonly onDead?: 'park' | 'continue' | 'stop'
 }

@@ -13,9 +13,9 @@ type Items = readonly { readonly stockCode: string; readonly units: number }[]
 export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers<OrderSaga, 'inventory'> {
   return {
     async reserve({ orderId, items, totalPence }, step) {
-      await stockUp(step.tx, items, initialUnits)
-      const missing = await firstMissing(step.tx, items)
-      if (missing !== undefined) return step.emit('stock.rejected', { orderId, stockCode: missing })
+      const free = await lockStock(step.tx, items, initialUnits)
+      const missing = items.find(item => item.units > (free.get(item.stockCode) ?? 0))
+      if (missing !== undefined) return step.emit('stock.rejected', { orderId, stockCode: missing.stockCode })
       await step.tx.query(
         `with wanted as (${wantedItems}), reserved as (
            update inventory.stock set reserved = reserved + wanted.units
@@ -38,7 +38,7 @@ export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers
     },
 
     async restock({ orderId, items }, step) {
-      await stockUp(step.tx, items, initialUnits)
+      await lockStock(step.tx, items, initialUnits)
       await step.tx.query(
         `with wanted as (${wantedItems})
          update inventory.stock set on_hand = on_hand + wanted.units
@@ -56,36 +56,38 @@ function columns(items: Items): readonly [string[], number[]] {
   return [items.map(item => item.stockCode), items.map(item => item.units)]
 }
 
-/** Makes the products known and locks them, always in the same sequence, so that two orders never wait for each other. */
-async function stockUp(tx: Transaction, items: Items, initialUnits: number): Promise<void> {
+/**
+ * Locks the products, always in the same sequence, so that two orders never wait for each other; resolves with the units
+ * that are free. A product that nobody has asked for yet begins with its initial units.
+ */
+async function lockStock(tx: Transaction, items: Items, initialUnits: number): Promise<ReadonlyMap<string, number>> {
   const [codes] = columns(items)
-  await tx.query(
-    `insert into inventory.stock (stock_code, initial, on_hand)
-     select code, $2, $2 from unnest($1::text[]) as code order by code on conflict do nothing`,
-    [codes, initialUnits],
-  )
-  await tx.query('select 1 from inventory.stock where stock_code = any($1::text[]) order by stock_code for update', [codes])
+  const lock = () =>
+    tx.query<{ stock_code: string; free: number }>(
+      `select stock_code, (on_hand - reserved)::float8 as free from inventory.stock
+       where stock_code = any($1::text[]) order by stock_code for update`,
+      [codes],
+    )
+  let rows = await lock()
+  if (rows.length < codes.length) {
+    await tx.query(
+      `insert into inventory.stock (stock_code, initial, on_hand)
+       select code, $2, $2 from unnest($1::text[]) as code order by code on conflict do nothing`,
+      [codes, initialUnits],
+    )
+    rows = await lock()
+  }
+  return new Map(rows.map(row => [row.stock_code, row.free]))
 }
 
-async function firstMissing(tx: Transaction, items: Items): Promise<string | undefined> {
-  const [missing] = await tx.query<{ stock_code: string }>(
-    `select stock_code from (${wantedItems}) as wanted join inventory.stock using (stock_code)
-     where on_hand - reserved < units order by stock_code limit 1`,
-    columns(items),
-  )
-  return missing?.stock_code
-}
-
-/** Ends a reservation and applies it to the stock in one statement. */
+/** Ends a reservation and applies it to the stock, locked in sequence, in one statement. */
 async function takeReservation(tx: Transaction, orderId: string, change: string): Promise<void> {
   await tx.query(
-    `select 1 from inventory.stock join inventory.reservation using (stock_code)
-     where order_id = $1 order by stock_code for update of stock`,
-    [orderId],
-  )
-  await tx.query(
-    `with taken as (delete from inventory.reservation where order_id = $1 returning stock_code, units)
-     update inventory.stock set ${change} from taken where stock.stock_code = taken.stock_code`,
+    `with locked as materialized (
+       select stock_code, reservation.units from inventory.stock join inventory.reservation using (stock_code)
+       where order_id = $1 order by stock_code for update of stock),
+     taken as (delete from inventory.reservation where order_id = $1)
+     update inventory.stock set ${change} from locked as taken where stock.stock_code = taken.stock_code`,
     [orderId],
   )
 }

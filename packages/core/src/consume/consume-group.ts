@@ -72,8 +72,8 @@ export class ConsumeGroup {
     return this.#runners.length === 0
   }
 
-  stoppedKeys(): readonly string[] {
-    return this.#runners.flatMap(runner => runner.stoppedKeys().map(key => `${runner.subscription.name}: ${key}`))
+  stoppedLanes(): readonly string[] {
+    return this.#runners.flatMap(runner => runner.stoppedLanes().map(lane => `${runner.subscription.name}: ${lane}`))
   }
 
   /** Before or after `start`. */

@@ -50,6 +50,7 @@ export class GroupConsumer implements Sink {
   readonly #watchdog: Watchdog
   #consumer: Consumer | undefined
   #progressAt: number | undefined
+  #isClosed = false
   #status: ConsumerStatus = { is: 'running' }
 
   constructor(options: GroupConsumerOptions) {
@@ -108,6 +109,7 @@ export class GroupConsumer implements Sink {
 
   /** Settles what is decided, hands back the rest. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#settlements.flush()
     await this.#consumer?.close()
     this.#partitions.clear()
@@ -237,11 +239,13 @@ export class GroupConsumer implements Sink {
     this.#consumer = undefined
     await Promise.all([...this.#partitions.keys()].map(held => this.revoked(held, 'lost')))
     await stalled?.close()
-    this.#consumer = await persist(() => this.#join(), {
+    const consumer = await persist(() => this.#join(), {
       clock: this.#options.clock,
       signal: this.#options.signal,
       onFailure: error => this.status({ is: 'reconnecting', error }),
     })
+    if (this.#isClosed) await consumer?.close()
+    else this.#consumer = consumer
   }
 
   #join(): Promise<Consumer> {

@@ -148,6 +148,9 @@ export class HeldRunner {
         await holding.keep(lease, work, { state: 'delayed', dueAt: clock.now() + outcome.afterMs, error: outcome.error })
         return false
       case 'dead':
+        if (lease.ordered && subscription.onDead === 'continue') {
+          return (await holding.setAside(lease, work, outcome.error)) === 'more'
+        }
         await holding.keep(lease, work, { state: 'dead', dueAt: undefined, error: outcome.error })
         return false
       case 'busy':

@@ -126,9 +126,22 @@ export class Holding {
     return kept === true
   }
 
+  /** The head of a leased lane is dead, and the events behind it are not to wait for it. */
+  async setAside(lease: HoldLease, work: Work, error: unknown): Promise<'more' | 'unparked' | 'lost'> {
+    const record = this.#record(work, 'dead', undefined, { state: 'dead', dueAt: undefined, error })
+    const left = this.#left(lease, await persist(() => this.store.setAside(lease, record), this.#options))
+    if (left === 'lost') return left
+    await this.#options.book.hold(work)
+    this.#report(work, 'dead', undefined, record.reason)
+    return left
+  }
+
   /** The head of a leased lane is completed. */
   async finish(lease: HoldLease, event: string): Promise<'more' | 'unparked' | 'lost'> {
-    const finished = await persist(() => this.store.finish(lease, event), this.#options)
+    return this.#left(lease, await persist(() => this.store.finish(lease, event), this.#options))
+  }
+
+  #left(lease: HoldLease, finished: 'more' | 'unparked' | 'lost' | undefined): 'more' | 'unparked' | 'lost' {
     if (finished !== 'unparked') return finished ?? 'lost'
     this.leases.forget(lease)
     const { observe, subscription } = this.#options
@@ -159,7 +172,7 @@ export class Holding {
     let answer = await persist(write, this.#options)
     if (answer !== 'full') return answer
     const { observe, subscription, clock, signal, onFull } = this.#options
-    observe({ is: 'notice', message: `HOLD_FULL: the hold store of ${subscription.name} has reached its limits` })
+    observe({ is: 'notice', message: `the hold store of ${subscription.name} has reached its limits: its partitions pause` })
     const resume = onFull(work)
     while (answer === 'full' && !signal.aborted) {
       await wait(clock, fullPauseMs, signal)

@@ -119,7 +119,9 @@ export class SubscriptionRunner {
   async spill(partition: Partition, most: number): Promise<void> {
     for (const lane of [...this.#lanes.values()]) {
       const filled = lane.entries().filter(entry => entry.isOn(partition)).length
-      if (filled > most && !lane.parked && !lane.stopped) await this.#spillLane(lane)
+      if (filled <= most || lane.stopped) continue
+      if (lane.parked) await this.#spillTail(lane)
+      else await this.#spillLane(lane)
     }
   }
 
@@ -138,9 +140,10 @@ export class SubscriptionRunner {
     signal.removeEventListener('abort', abort)
   }
 
-  /** Keys stopped by a dead event. */
-  stoppedKeys(): readonly string[] {
-    return [...this.#lanes.values()].filter(lane => lane.stopped).map(lane => lane.key ?? '')
+  /** Where a dead event stopped its lane: the key, or the event itself where no order is kept. */
+  stoppedLanes(): readonly string[] {
+    const stopped = [...this.#entries.values()].filter(entry => entry.lane.stopped && entry.lane.head === entry)
+    return stopped.map(entry => entry.lane.key ?? entry.work.identity.event)
   }
 
   #enter(envelope: Envelope, delivery: Delivery): Entry {
@@ -438,6 +441,21 @@ export class SubscriptionRunner {
     } else await holding.release(lease)
   }
 
+  /** Behind a head that still runs and whose lane was spilled before: what came since joins the parked ones. */
+  async #spillTail(lane: Lane): Promise<void> {
+    const { holding } = this.#options
+    if (holding === undefined || lane.key === undefined || lane.head?.state !== 'running') return
+    const tail = leadingClaimed(lane).filter(entry => entry.state === 'ready')
+    for (const entry of tail) entry.state = 'running'
+    const works = tail.map(entry => entry.work)
+    const appended = (await holding.appendIfParked(works, lane.key)) ?? 0
+    for (const [index, entry] of tail.entries()) {
+      if (index < appended) this.#end(entry, holding.isDurable)
+      else if (entry.state === 'running') entry.state = 'ready'
+    }
+    this.#advance(lane)
+  }
+
   /** The head of a spilled lane ended: the hold store goes on with the events behind it. */
   async #endSpilled(entry: Entry, outcome: Outcome): Promise<void> {
     const { holding, book, clock } = this.#options
@@ -448,6 +466,9 @@ export class SubscriptionRunner {
       await holding.release(lease)
     } else if (outcome.is === 'delay') {
       await holding.keep(lease, entry.work, { state: 'delayed', dueAt: clock.now() + outcome.afterMs, error: outcome.error })
+    } else if (outcome.is === 'dead' && this.subscription.onDead === 'continue') {
+      await holding.setAside(lease, entry.work, outcome.error)
+      await holding.release(lease)
     } else if (outcome.is === 'dead') {
       await holding.keep(lease, entry.work, { state: 'dead', dueAt: undefined, error: outcome.error })
     } else {

@@ -95,6 +95,11 @@ export interface HoldStore {
   head(lease: HoldLease): Promise<HeldEvent | undefined>
   /** The head is completed: removes it. `unparked`: it was the last one and the key is free, in the same step. */
   finish(lease: HoldLease, event: string): Promise<'more' | 'unparked' | 'lost'>
+  /**
+   * The head is dead and nothing shall wait for it: it becomes a lane of its own, without a key, and the lane goes on.
+   * Answers as `finish`. `lost`: nothing was written.
+   */
+  setAside(lease: HoldLease, event: HeldEvent): Promise<'more' | 'unparked' | 'lost'>
   /** The head failed again: rewrites it in its place as dead or delayed, and ends the lease. False: the lease is lost. */
   keep(lease: HoldLease, event: HeldEvent): Promise<boolean>
   /** Ends the lease; what is due stays due. An empty lane is removed. */

@@ -24,6 +24,8 @@ export interface SendOptions {
   readonly until?: Outgoing['until'] | undefined
   /** With all repetitions. @default the tuning's `timeoutMs` */
   readonly timeoutMs?: number | undefined
+  /** May use what is kept free for it below the broker's limits. @default false */
+  readonly isDeadLetter?: boolean | undefined
   /**
    * For events that are sent in one go and keep their order whatever happens: names the keys of which one was not taken.
    * What comes behind it is not taken either.
@@ -46,8 +48,8 @@ export interface Publisher {
   close(timeoutMs: number): Promise<void>
 }
 
-/** Kept free below the broker's limit, so that a dead letter with its headers always fits. */
-const headroomBytes = 16 * 1024
+/** Kept free below the broker's limits, so that a dead letter with its headers always fits. */
+const headroom = { bytes: 16 * 1024, headers: 5 } as const
 
 /**
  * Two pipelines: what is sent `until: 'settled'` waits for handlers, and a handler that publishes must not wait behind
@@ -60,10 +62,11 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
     settled: new Pipeline({ driver, tuning, until: 'settled', ...surroundings }),
   }
   const { capabilities } = driver
-  const limit = capabilities.maxBytes - headroomBytes
+  const limits = { bytes: capabilities.maxBytes, headers: capabilities.headers.max }
+  const eventLimits = { bytes: limits.bytes - headroom.bytes, headers: limits.headers - headroom.headers }
   let closing: Promise<void> | undefined
 
-  const admit = (event: PreparedEvent, pipeline: Pipeline): number => {
+  const admit = (event: PreparedEvent, pipeline: Pipeline, limit: typeof eventLimits): number => {
     if (closing !== undefined) throw rejected(event, 'BUS_CLOSED', 'came after close')
     if (!capabilities.topicName.test(event.topic)) {
       throw rejected(
@@ -73,9 +76,11 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
       )
     }
     const { bytes, headers } = measure(event)
-    if (bytes > limit) throw rejected(event, 'EVENT_TOO_LARGE', `has ${bytes} bytes; ${driver.name} takes ${limit}`)
-    if (headers > capabilities.headers.max) {
-      throw rejected(event, 'INVALID_EVENT', `has ${headers} headers; ${driver.name} takes ${capabilities.headers.max}`)
+    if (bytes > limit.bytes) {
+      throw rejected(event, 'EVENT_TOO_LARGE', `has ${bytes} bytes; ${driver.name} takes ${limit.bytes}`)
+    }
+    if (headers > limit.headers) {
+      throw rejected(event, 'INVALID_EVENT', `has ${headers} headers; ${driver.name} takes ${limit.headers}`)
     }
     if (!pipeline.hasRoom(bytes))
       throw rejected(event, 'BUFFER_FULL', 'found too many events on their way to the broker')
@@ -89,7 +94,7 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
   }
 
   return {
-    send: (event, { delayMs = 0, until = 'stored', timeoutMs = tuning.timeoutMs, stopped } = {}) =>
+    send: (event, { delayMs = 0, until = 'stored', timeoutMs = tuning.timeoutMs, isDeadLetter = false, stopped } = {}) =>
       new Promise((resolve, reject) => {
         const pipeline = pipelines[until]
         const order = stopped === undefined || event.key === undefined ? undefined : JSON.stringify([event.topic, event.key])
@@ -97,7 +102,8 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
           if (order !== undefined && stopped?.has(order) === true) {
             throw rejected(event, 'PUBLISH_NOT_SENT', 'came behind an event of its key that was not taken')
           }
-          pipeline.add(event, { delayMs, timeoutMs, bytes: admit(event, pipeline) }, { resolve, reject })
+          const bytes = admit(event, pipeline, isDeadLetter ? limits : eventLimits)
+          pipeline.add(event, { delayMs, timeoutMs, bytes }, { resolve, reject })
         } catch (error) {
           if (order !== undefined) stopped?.add(order)
           reject(error)
