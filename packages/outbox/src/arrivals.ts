@@ -1,4 +1,13 @@
-import { arrayText, type Database, type HeadColumns, type ReadHead, type ReadLimit, type RowColumns, rowColumns, rowsOf } from './read.ts'
+import {
+  arrayText,
+  type Database,
+  type HeadColumns,
+  type ReadHead,
+  type ReadLimit,
+  type RowColumns,
+  rowColumns,
+  rowsOf,
+} from './read.ts'
 import type { OutboxRow } from './outbox-row.ts'
 import { type SeenSnapshots, snapshotsByBucket, unseenByAny } from './snapshot.ts'
 

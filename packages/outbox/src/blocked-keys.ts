@@ -132,7 +132,11 @@ class KeyBlocker implements BlockedKeys {
     const room = KEYS_AT_ONCE - this.#going.size
     const open = Array.from(this.#options.buckets()).filter(bucket => bucket.isOpen)
     if (room <= 0 || open.length === 0) return
-    const decided = await readDecided(this.#options.database, open.map(bucket => bucket.number), KEYS_AT_ONCE)
+    const decided = await readDecided(
+      this.#options.database,
+      open.map(bucket => bucket.number),
+      KEYS_AT_ONCE,
+    )
     const waiting = decided.filter(key => !this.#going.has(nameOf(key)))
     for (const key of waiting.slice(0, room)) {
       const bucket = open.find(({ number }) => number === key.bucket)
@@ -146,7 +150,8 @@ class KeyBlocker implements BlockedKeys {
     using _ = bucket.holdOpen(key.position)
     let isMore = false
     try {
-      isMore = key.state === 'discarded' ? await this.#advance(bucket, key, [key.position]) : await this.#publish(bucket, key)
+      isMore =
+        key.state === 'discarded' ? await this.#advance(bucket, key, [key.position]) : await this.#publish(bucket, key)
     } catch (error) {
       observe({ is: 'database-failed', during: 'blocked', error })
     }
@@ -163,7 +168,12 @@ class KeyBlocker implements BlockedKeys {
     const { published, failure } = await forward(rows, safeMs)
     const dead = failure?.isFinal === true ? failure.reason : undefined
     if (published.length === 0 && dead === undefined) return false
-    return this.#advance(bucket, key, published.map(row => row.position), dead)
+    return this.#advance(
+      bucket,
+      key,
+      published.map(row => row.position),
+      dead,
+    )
   }
 
   async #advance(bucket: Bucket, key: Decided, done: readonly number[], dead?: string): Promise<boolean> {

@@ -21,7 +21,10 @@ export interface Decided {
 }
 
 /** The keys that are blocked. Every one of them has exactly one row that is not waiting: its first. */
-export async function readBlockedKeys({ query, table }: Database, buckets: Iterable<number>): Promise<readonly BlockedKey[]> {
+export async function readBlockedKeys(
+  { query, table }: Database,
+  buckets: Iterable<number>,
+): Promise<readonly BlockedKey[]> {
   return query<BlockedKey>(
     `select bucket::int as bucket, aggregatetype as topic, aggregateid as key from ${table('outbox_blocked')}
      where bucket = any($1::text::smallint[]) and state <> 'waiting' and aggregateid is not null`,
@@ -65,7 +68,11 @@ export async function moveRows(database: Database, owner: string, moves: readonl
 }
 
 /** First rows of keys that may go on, oldest first. */
-export async function readDecided({ query, table }: Database, buckets: Iterable<number>, limit: number): Promise<readonly Decided[]> {
+export async function readDecided(
+  { query, table }: Database,
+  buckets: Iterable<number>,
+  limit: number,
+): Promise<readonly Decided[]> {
   const lines = await query<Omit<Decided, 'key'> & { key: string | null }>(
     `select state, position::float8 as position, bucket::int as bucket, aggregatetype as topic, aggregateid as key
      from ${table('outbox_blocked')} where bucket = any($1::text::smallint[]) and state in ('due', 'discarded')
@@ -76,7 +83,11 @@ export async function readDecided({ query, table }: Database, buckets: Iterable<
 }
 
 /** The rows of a blocked key from its first on. */
-export async function readRun({ query, table }: Database, first: Decided, limit: number): Promise<readonly OutboxRow[]> {
+export async function readRun(
+  { query, table }: Database,
+  first: Decided,
+  limit: number,
+): Promise<readonly OutboxRow[]> {
   const lines = await query<EventColumns & { position: number; bucket: number }>(
     `select position::float8 as position, bucket::int as bucket, ${eventColumns} from ${table('outbox_blocked')}
      where position = $1::float8::bigint or (aggregatetype = $2::text and aggregateid = $3::text and state = 'waiting')
@@ -99,7 +110,12 @@ export async function readRun({ query, table }: Database, first: Decided, limit:
 export async function advanceKey(
   database: Database,
   owner: string,
-  step: { readonly bucket: Bucket; readonly key: Decided; readonly done: readonly number[]; readonly dead?: string | undefined },
+  step: {
+    readonly bucket: Bucket
+    readonly key: Decided
+    readonly done: readonly number[]
+    readonly dead?: string | undefined
+  },
 ): Promise<'unblocked' | 'blocked' | undefined> {
   const { query, table } = database
   const { bucket, key, done, dead = null } = step

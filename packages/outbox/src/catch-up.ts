@@ -1,5 +1,14 @@
 import type { OutboxRow } from './outbox-row.ts'
-import { arrayText, type Database, type HeadColumns, type ReadHead, type ReadLimit, type RowColumns, rowColumns, rowsOf } from './read.ts'
+import {
+  arrayText,
+  type Database,
+  type HeadColumns,
+  type ReadHead,
+  type ReadLimit,
+  type RowColumns,
+  rowColumns,
+  rowsOf,
+} from './read.ts'
 import { type SeenSnapshots, type SnapshotText, snapshotsByBucket } from './snapshot.ts'
 
 /** A set of rows that does not change any more, read page by page: what `until` sees and `seen` does not. */

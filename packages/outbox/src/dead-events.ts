@@ -17,7 +17,10 @@ export interface DeadEvent {
 /** What a person may do about dead events. Works without a running relay, which then does it when it runs. */
 export interface DeadEvents {
   /** Oldest first. @default limit 100 */
-  list(query?: { readonly topic?: string | undefined; readonly limit?: number | undefined }): Promise<readonly DeadEvent[]>
+  list(query?: {
+    readonly topic?: string | undefined
+    readonly limit?: number | undefined
+  }): Promise<readonly DeadEvent[]>
   /** Publishes it again, then what waits behind it, in order. False: it is not dead. */
   retry(id: string): Promise<boolean>
   /** Gives it up for good; what waits behind it goes on without it. False: it is not dead. */

@@ -1,4 +1,11 @@
-import { type Clock, type EventBus, isMekongError, MekongError, type PreparedEvent, type PublishResult } from '@mekong/core'
+import {
+  type Clock,
+  type EventBus,
+  isMekongError,
+  MekongError,
+  type PreparedEvent,
+  type PublishResult,
+} from '@mekong/core'
 import { messageOf } from '@mekong/core/driver'
 import type { Bucket, Lane } from './bucket.ts'
 import type { OutboxRow } from './outbox-row.ts'

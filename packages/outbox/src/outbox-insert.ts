@@ -50,5 +50,6 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** @throws MekongError INVALID_EVENT: the column is a uuid, as Debezium's router has it */
 export function requireUuid({ id, type }: PreparedEvent): void {
-  if (!uuid.test(id)) throw new MekongError('INVALID_EVENT', `the id of ${type} must be a UUID to pass through an outbox`)
+  if (!uuid.test(id))
+    throw new MekongError('INVALID_EVENT', `the id of ${type} must be a UUID to pass through an outbox`)
 }

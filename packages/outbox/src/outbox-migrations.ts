@@ -9,9 +9,8 @@ export interface OutboxMigrationsOptions {
 }
 
 /**
- * The outbox's tables. Both numbers are fixed by the first run: they are part of the tables. The role of the relay needs
- * SELECT, INSERT and TRUNCATE on the leaves (or to own them), that of publishers INSERT on `outbox`, SELECT on
- * `outbox_rotation` and USAGE on the sequence.
+ * The outbox's tables; they stand beside those of `postgresMigrations`, which they need. Both numbers are fixed by the first
+ * run: they are part of the tables.
  * @throws MekongError INVALID_CONFIGURATION
  */
 export function outboxMigrations(options: OutboxMigrationsOptions = {}): readonly Migration[] {
@@ -20,7 +19,10 @@ export function outboxMigrations(options: OutboxMigrationsOptions = {}): readonl
     throw new MekongError('INVALID_CONFIGURATION', `outboxMigrations: leaves is 3 to 64; got ${leaves}`)
   }
   if (!Number.isInteger(Math.log2(buckets)) || buckets > 1024) {
-    throw new MekongError('INVALID_CONFIGURATION', `outboxMigrations: buckets is a power of two up to 1024; got ${buckets}`)
+    throw new MekongError(
+      'INVALID_CONFIGURATION',
+      `outboxMigrations: buckets is a power of two up to 1024; got ${buckets}`,
+    )
   }
   const leafNumbers = Array.from({ length: leaves }, (_, leaf) => leaf)
   return [

@@ -84,7 +84,15 @@ export type OutboxEvent<C extends Contract = UntypedContract> = {
 
 /** @throws MekongError INVALID_CONFIGURATION */
 export function createOutbox<const C extends Contract = UntypedContract>(options: OutboxOptions<C>): Outbox<C> {
-  const { source, schema, contract, middleware = [], order = 'causal', insert = 'at-commit', clock = systemClock } = options
+  const {
+    source,
+    schema,
+    contract,
+    middleware = [],
+    order = 'causal',
+    insert = 'at-commit',
+    clock = systemClock,
+  } = options
   const table = tablesOf(schema)
   const factory = createEventFactory({ contract, source, clock })
   const listeners = new Set<() => void>()
@@ -96,7 +104,11 @@ export function createOutbox<const C extends Contract = UntypedContract>(options
     },
   })
 
-  const write = async (tx: Transaction, events: readonly ToWrite[], cause: Cause | undefined): Promise<readonly Receipt[]> => {
+  const write = async (
+    tx: Transaction,
+    events: readonly ToWrite[],
+    cause: Cause | undefined,
+  ): Promise<readonly Receipt[]> => {
     const receipts: Receipt[] = []
     await inserts.add(tx, async () => {
       const prepared = await Promise.all(
@@ -135,7 +147,10 @@ interface ToWrite {
 
 function refuseDelay(type: string, { delayMs }: PublishOptions = {}): void {
   if (delayMs === undefined || delayMs === 0) return
-  throw new MekongError('INVALID_EVENT', `${type} cannot be delayed in an outbox: it leaves when its transaction commits`)
+  throw new MekongError(
+    'INVALID_EVENT',
+    `${type} cannot be delayed in an outbox: it leaves when its transaction commits`,
+  )
 }
 
 /** The innermost step takes the event over into the insert that follows. */

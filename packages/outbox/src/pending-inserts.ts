@@ -31,7 +31,10 @@ export function createPendingInserts({ mayPutOff, statement, published }: Pendin
       if (tx.afterCommit === undefined) published()
       else tx.afterCommit(published)
     })()
-    lastOf.set(tx, inserting.catch(() => {}))
+    lastOf.set(
+      tx,
+      inserting.catch(() => {}),
+    )
     await inserting
   }
 

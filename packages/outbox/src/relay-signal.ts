@@ -8,7 +8,13 @@ export type RelaySignal =
   /** The events stay and are tried again. */
   | { readonly is: 'forward-failed'; readonly topic: string; readonly rows: number; readonly error: unknown }
   | { readonly is: 'marked'; readonly rows: number; readonly tookMs: number }
-  | { readonly is: 'event-dead'; readonly id: string; readonly type: string; readonly topic: string; readonly reason: string }
+  | {
+      readonly is: 'event-dead'
+      readonly id: string
+      readonly type: string
+      readonly topic: string
+      readonly reason: string
+    }
   | { readonly is: 'key-unblocked'; readonly topic: string; readonly bucket: number }
   /** Rows were written into `to` from now on. */
   | { readonly is: 'leaf-rotated'; readonly from: number; readonly to: number }
@@ -18,6 +24,10 @@ export type RelaySignal =
   /** Everything undelivered is read anew. */
   | { readonly is: 'read-anew'; readonly why: 'database-failed' | 'server-changed' }
   | { readonly is: 'transactions-renumbered'; readonly rows: number }
-  | { readonly is: 'database-failed'; readonly during: 'lease' | 'read' | 'mark' | 'blocked' | 'ring'; readonly error: unknown }
+  | {
+      readonly is: 'database-failed'
+      readonly during: 'lease' | 'read' | 'mark' | 'blocked' | 'ring'
+      readonly error: unknown
+    }
 
 export type RelayObserver = (signal: RelaySignal) => void

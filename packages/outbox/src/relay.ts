@@ -105,7 +105,13 @@ class OutboxRelay implements Relay {
     })
     if (this.#closing !== undefined) throw notRunning()
     this.#run = runRelay({
-      ...{ sql, schema, table, eventBus, owner, identity, identify },
+      sql,
+      schema,
+      table,
+      eventBus,
+      owner,
+      identity,
+      identify,
       tuning: this.#tuning,
       clock: this.#clock,
       observe: this.#observe,

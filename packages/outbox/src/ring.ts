@@ -104,7 +104,11 @@ function emptyLeafAfter(written: number, bytes: readonly number[]): number | und
 }
 
 /** Whether it was us: the number makes one of two relays lose. */
-async function rotate(sql: Sql, table: TableName, turn: { readonly number: number; readonly next: number }): Promise<boolean> {
+async function rotate(
+  sql: Sql,
+  table: TableName,
+  turn: { readonly number: number; readonly next: number },
+): Promise<boolean> {
   const inserted = await sql.query(
     `with old as (delete from ${table('outbox_rotation')} where number < $1::float8::bigint - 16)
      insert into ${table('outbox_rotation')} (number, leaf) values ($1::float8::bigint + 1, $2::int)

@@ -23,12 +23,17 @@ export function unseenByAny(snapshots: Iterable<SnapshotText>): Unseen {
     if (list !== '') for (const xid of list.split(',')) running.add(BigInt(xid))
   }
   const start = from ?? 0n
-  return { from: String(start), running: Array.from(running).filter(xid => xid < start).map(String) }
+  return {
+    from: String(start),
+    running: Array.from(running)
+      .filter(xid => xid < start)
+      .map(String),
+  }
 }
 
 /** The text of an array with the snapshot of bucket n at index n + 1, null where there is none. */
 export function snapshotsByBucket(seen: SeenSnapshots): string {
-  const dense = new Array<string>(Math.max(-1, ...seen.keys()) + 1).fill('NULL')
+  const dense = Array.from({ length: Math.max(-1, ...seen.keys()) + 1 }, () => 'NULL')
   // A snapshot has commas of its own.
   for (const [bucket, snapshot] of seen) dense[bucket] = `"${snapshot}"`
   return `{${dense.join(',')}}`

@@ -16,7 +16,7 @@ interface Setting extends AsyncDisposable {
   readonly relay: Relay
   readonly signals: Signals
   /** One transaction with `count` events of a key. */
-  write(key: string | undefined, count: number, from?: number): Promise<readonly string[]>
+  readonly write: (key: string | undefined, count: number, from?: number) => Promise<readonly string[]>
 }
 
 /** A broker that refuses event 3 of key `bad` as long as `isBad`. */
@@ -26,12 +26,20 @@ async function setting(tuning: object = {}): Promise<Setting & { isBad: boolean 
   const signals = createSignals()
   const outbox = createOutbox({ source: 'test' })
   const relay = createRelay({
-    ...{ sql: database.sql, eventBus: bus, wakeOn: [outbox], observe: signals.observe },
+    sql: database.sql,
+    eventBus: bus,
+    wakeOn: [outbox],
+    observe: signals.observe,
     tuning: { ...quick, ...tuning },
   })
   const made = {
-    ...{ database, bus, relay, signals, isBad: true },
-    write: (key: string | undefined, count: number, from = 1) => writeRun({ sql: database.sql, outbox }, key, { count, from }),
+    database,
+    bus,
+    relay,
+    signals,
+    isBad: true,
+    write: (key: string | undefined, count: number, from = 1) =>
+      writeRun({ sql: database.sql, outbox }, key, { count, from }),
     async [Symbol.asyncDispose]() {
       await relay.close()
       await database[Symbol.asyncDispose]()
@@ -63,7 +71,9 @@ it('lets the leaves of blocked keys be truncated', async () => {
   await using made = await setting({ ringPollMs: 20, rotateAfterMs: 1 })
   await made.write('bad', 5)
   await made.signals.until(({ is }) => is === 'leaf-truncated')
-  const [left] = await made.database.sql.query(`select count(*)::int as rows from mekong.outbox where aggregateid = 'bad'`)
+  const [left] = await made.database.sql.query(
+    `select count(*)::int as rows from mekong.outbox where aggregateid = 'bad'`,
+  )
   expect(left).toEqual({ rows: 0 })
   made.isBad = false
   const [dead] = await made.relay.dead.list()

@@ -20,7 +20,9 @@ it('hands every event to the handlers of a bus in memory, in order by key', asyn
   await relay.start()
   const keys = Array.from({ length: 20 }, (_, index) => `k${index}`)
   for (let round = 0; round < 5; round++) {
-    await Promise.all(keys.map(key => writeRun({ sql: database.sql, outbox }, key, { count: 10, from: 1 + round * 10 })))
+    await Promise.all(
+      keys.map(key => writeRun({ sql: database.sql, outbox }, key, { count: 10, from: 1 + round * 10 })),
+    )
   }
   await relay.idle()
   for (const key of keys) expect(numbersOf(handled, key)).toEqual(upTo(50))
@@ -68,7 +70,13 @@ it('does not let a slow handler of one key hold up the others', async () => {
   })
   await eventBus.start()
   const signals = createSignals()
-  await using relay = createRelay({ sql: database.sql, eventBus, wakeOn: [outbox], observe: signals.observe, tuning: quick })
+  await using relay = createRelay({
+    sql: database.sql,
+    eventBus,
+    wakeOn: [outbox],
+    observe: signals.observe,
+    tuning: quick,
+  })
   await relay.start()
   await writeRun({ sql: database.sql, outbox }, 'slow', { count: 2 })
   await writeRun({ sql: database.sql, outbox }, 'k', { count: 20 })

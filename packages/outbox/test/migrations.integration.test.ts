@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { migrate, postgresMigrations, printMigrations } from '@mekong/postgres'
+import { pgSql } from '@mekong/postgres/pg'
+import { Pool } from 'pg'
 import { expect, inject, it } from 'vitest'
 import { createOutbox, createRelay, outboxMigrations } from '../src/index.ts'
-import { outboxDatabase } from './support/outbox-database.ts'
+import { outboxDatabase, type OutboxDatabase } from './support/outbox-database.ts'
 import { recordingBus } from './support/recording-bus.ts'
+import { createSignals } from './support/signals.ts'
 import { quick } from './support/tuning.ts'
 
 it('can be run again and printed, and several outboxes live in one database', async () => {
@@ -23,21 +27,51 @@ it('can be run again and printed, and several outboxes live in one database', as
   expect(bus.log.length).toBe(1)
 })
 
-it('works for roles that own nothing, with the privileges that the documentation names', async () => {
+/** A role that owns nothing, gone with the test. */
+async function bareRole(
+  { pool }: OutboxDatabase,
+  grants: readonly string[],
+): Promise<{ name: string } & AsyncDisposable> {
+  const name = `mekong_${randomBytes(6).toString('hex')}`
+  await pool.query(`create role ${name}`)
+  for (const grant of grants) await pool.query(`grant ${grant} to ${name}`)
+  return {
+    name,
+    async [Symbol.asyncDispose]() {
+      await pool.query(`drop owned by ${name}`)
+      await pool.query(`drop role ${name}`)
+    },
+  }
+}
+
+it('works for roles that own nothing, with the privileges that the README names', async () => {
   await using database = await outboxDatabase(inject('postgresUrl'))
-  const role = `writer_${Math.floor(Math.random() * 2 ** 31)}`
-  const { pool } = database
-  await pool.query(`create role ${role}`)
-  await pool.query(`grant usage on schema mekong to ${role}`)
-  await pool.query(`grant insert on mekong.outbox to ${role}`)
-  await pool.query(`grant select on mekong.outbox_rotation to ${role}`)
-  await pool.query(`grant usage on sequence mekong.outbox_position to ${role}`)
+  await using publisher = await bareRole(database, [
+    'usage on schema mekong',
+    'usage on sequence mekong.outbox_position',
+    'insert on mekong.outbox',
+    'select on mekong.outbox_rotation',
+  ])
+  await using relayer = await bareRole(database, [
+    'usage on schema mekong',
+    'select, insert, update, delete, truncate on all tables in schema mekong',
+  ])
   const outbox = createOutbox({ source: 'test', order: 'locked' })
-  await database.sql.transaction(async tx => {
-    await tx.query(`set local role ${role}`)
-    await outbox.publish(tx, 'test.event', { n: 1 }, { key: 'k' })
-  })
-  expect(await database.sql.query('select count(*)::int as rows from mekong.outbox')).toEqual([{ rows: 1 }])
-  await pool.query(`drop owned by ${role}`)
-  await pool.query(`drop role ${role}`)
+  const pool = new Pool({ connectionString: database.url, options: `-c role=${relayer.name}` })
+  const bus = recordingBus()
+  const signals = createSignals()
+  {
+    const tuning = { ...quick, ringPollMs: 20, rotateAfterMs: 1 }
+    await using relay = createRelay({ sql: pgSql(pool), eventBus: bus, observe: signals.observe, tuning })
+    await relay.start()
+    await database.sql.transaction(async tx => {
+      await tx.query(`set local role ${publisher.name}`)
+      await outbox.publish(tx, 'test.event', { n: 1 }, { key: 'k' })
+    })
+    await relay.idle()
+    await signals.until(({ is }) => is === 'leaf-truncated')
+  }
+  await pool.end()
+  expect(bus.log.length).toBe(1)
+  expect(signals.all.filter(({ is }) => is === 'database-failed')).toEqual([])
 })

@@ -22,8 +22,13 @@ it('loses and reorders nothing of 5,000 events that commit in another order than
   })
   await relay.start()
   const written = await writeInParallel({
-    ...{ sql: database.sql, outbox, random },
-    ...{ events: 5000, keys: 200, parallel: 16, maxPauseMs: 20 },
+    sql: database.sql,
+    outbox,
+    random,
+    events: 5000,
+    keys: 200,
+    parallel: 16,
+    maxPauseMs: 20,
   })
   await relay.idle()
   expect(violations(bus.log, written), `seed ${random.seed}`).toEqual([])

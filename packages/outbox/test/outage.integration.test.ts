@@ -18,7 +18,13 @@ it.each(passing)('keeps events and their order through an outage that answers %s
   const bus = recordingBus()
   const signals = createSignals()
   const tuning = { ...quick, retryDelayMs: 2, maxRetryDelayMs: 20 }
-  await using relay = createRelay({ sql: database.sql, eventBus: bus, wakeOn: [outbox], observe: signals.observe, tuning })
+  await using relay = createRelay({
+    sql: database.sql,
+    eventBus: bus,
+    wakeOn: [outbox],
+    observe: signals.observe,
+    tuning,
+  })
   await relay.start()
   bus.answer = () => new MekongError(code, 'the broker is away')
   const write = { sql: database.sql, outbox, random, keys: 20, parallel: 4, maxPauseMs: 2 }
@@ -88,7 +94,10 @@ it('bounds a read by bytes, and reads what is larger alone', async () => {
   await relay.start()
   const sizes = [4000, 4000, 4000, 50_000, 10, 9000, 2000]
   await database.sql.transaction(tx =>
-    outbox.publishMany(tx, sizes.map(size => ({ type: 'test.event', data: 'x'.repeat(size - 2), options: { key: 'k' } }))),
+    outbox.publishMany(
+      tx,
+      sizes.map(size => ({ type: 'test.event', data: 'x'.repeat(size - 2), options: { key: 'k' } })),
+    ),
   )
   await relay.idle()
   expect(bus.log.map(({ body }) => body.length)).toEqual(sizes)

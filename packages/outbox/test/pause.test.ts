@@ -1,46 +1,36 @@
-import type { Clock } from '@mekong/core'
+import { virtualClock } from '@mekong/testing'
 import { describe, expect, it } from 'vitest'
 import { createPause } from '../src/pause.ts'
 
-/** A clock whose timers run when the test says so. */
-function manualClock(): Clock & { readonly timers: Set<() => void> } {
-  const timers = new Set<() => void>()
-  const after = (_ms: number, run: () => void): (() => void) => {
-    timers.add(run)
-    return () => timers.delete(run)
-  }
-  return { timers, after, now: () => 0, monotonic: () => 0 }
-}
-
 describe('a pause', () => {
   it('ends by time', async () => {
-    const clock = manualClock()
+    const clock = virtualClock()
     const waiting = createPause(clock, new AbortController().signal).wait(10)
-    for (const run of clock.timers) run()
+    await clock.advance(10)
     await waiting
-    expect(clock.timers.size).toBe(0)
+    expect(clock.monotonic()).toBe(10)
   })
 
   it('ends when it is ended, and leaves no timer', async () => {
-    const clock = manualClock()
+    const clock = virtualClock()
     const pause = createPause(clock, new AbortController().signal)
     const waiting = pause.wait(10)
     pause.end()
     await waiting
-    expect(clock.timers.size).toBe(0)
+    expect(clock.pending).toBe(0)
   })
 
   it('does not begin when it was ended before, once', async () => {
-    const clock = manualClock()
+    const clock = virtualClock()
     const pause = createPause(clock, new AbortController().signal)
     pause.end()
     await pause.wait(10)
     void pause.wait(10)
-    expect(clock.timers.size).toBe(1)
+    expect(clock.pending).toBe(1)
   })
 
   it('ends with its signal and does not begin after it', async () => {
-    const clock = manualClock()
+    const clock = virtualClock()
     const stopping = new AbortController()
     const pause = createPause(clock, stopping.signal)
     const waiting = pause.wait(10)
@@ -48,6 +38,6 @@ describe('a pause', () => {
     await waiting
     await pause.wait(10)
     await pause.wait(10)
-    expect(clock.timers.size).toBe(0)
+    expect(clock.pending).toBe(0)
   })
 })

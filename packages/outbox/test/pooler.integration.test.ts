@@ -17,11 +17,20 @@ it('needs no session: every transaction may run on another connection', async ()
   const outbox = createOutbox({ source: 'test', order: 'locked' })
   const bus = recordingBus()
   {
-    await using relay = createRelay({ sql: pgSql(pool), eventBus: bus, tuning: { ...quick, ringPollMs: 50, rotateAfterMs: 50 } })
+    await using relay = createRelay({
+      sql: pgSql(pool),
+      eventBus: bus,
+      tuning: { ...quick, ringPollMs: 50, rotateAfterMs: 50 },
+    })
     await relay.start()
     const written = await writeInParallel({
-      ...{ sql: database.sql, outbox, random },
-      ...{ events: 500, keys: 20, parallel: 4, maxPauseMs: 10 },
+      sql: database.sql,
+      outbox,
+      random,
+      events: 500,
+      keys: 20,
+      parallel: 4,
+      maxPauseMs: 10,
     })
     await relay.idle()
     expect(violations(bus.log, written), `seed ${random.seed}`).toEqual([])

@@ -17,12 +17,25 @@ it.each(['SIGINT', 'SIGKILL'] as const)('goes on after Postgres was ended by %s 
   const bus = recordingBus()
   const signals = createSignals()
   const tuning = { ...quick, rotateAfterMs: 200 }
-  await using relay = createRelay({ sql: database.sql, eventBus: bus, wakeOn: [outbox], observe: signals.observe, tuning })
+  await using relay = createRelay({
+    sql: database.sql,
+    eventBus: bus,
+    wakeOn: [outbox],
+    observe: signals.observe,
+    tuning,
+  })
   await relay.start()
   let isStopped = false
   const writing = writeInParallel({
-    ...{ sql: database.sql, outbox, random, isStopped: () => isStopped, mayFail: true },
-    ...{ events: 1_000_000, keys: 50, parallel: 4, maxPauseMs: 5 },
+    sql: database.sql,
+    outbox,
+    random,
+    isStopped: () => isStopped,
+    mayFail: true,
+    events: 1_000_000,
+    keys: 50,
+    parallel: 4,
+    maxPauseMs: 5,
   })
   for (let restarts = 0; restarts < 2; restarts++) {
     await bus.untilSent(bus.log.length + 200)

@@ -16,7 +16,7 @@ type Mishap = 'lost connection' | 'another server'
 function mishaps(sql: Sql): Sql & { next: Mishap | undefined } {
   const seam: Sql & { next: Mishap | undefined } = {
     next: undefined,
-    transaction: sql.transaction,
+    transaction: (work, options) => sql.transaction(work, options),
     async query<Row>(text: string, parameters?: readonly unknown[]) {
       const isRead = text.includes('pg_visible_in_snapshot')
       const mishap = isRead ? seam.next : undefined
@@ -67,7 +67,7 @@ it('repeats a mark whose answer was lost', async () => {
   const bus = recordingBus()
   let lost = 2
   const sql: Sql = {
-    transaction: database.sql.transaction,
+    transaction: (work, options) => database.sql.transaction(work, options),
     async query<Row>(text: string, parameters?: readonly unknown[]) {
       const rows = await database.sql.query<Row>(text, parameters)
       if (text.includes('insert into "mekong"."outbox_delivered"') && lost-- > 0) {

@@ -10,7 +10,9 @@ import { quick } from './support/tuning.ts'
 import { createCounters, violations, writeInParallel } from './support/writers.ts'
 
 const startRelay = async ({ url }: OutboxDatabase, { path }: BrokerLog): Promise<ChildProcess> => {
-  const relay = await startChildProcess(new URL('processes/relay-process.ts', import.meta.url), { arguments: [url, path] })
+  const relay = await startChildProcess(new URL('processes/relay-process.ts', import.meta.url), {
+    arguments: [url, path],
+  })
   await relay.signal('started')
   return relay
 }
@@ -40,8 +42,13 @@ it('loses and reorders nothing when of two relays one is killed and one is stopp
   await expect.poll(() => shares(database), { timeout: 10_000 }).toEqual([8, 8])
   const outbox = createOutbox({ source: 'test', insert: 'at-once' })
   const writing = writeInParallel({
-    ...{ sql: database.sql, outbox, random },
-    ...{ events: 5000, keys: 100, parallel: 6, maxPauseMs: 20 },
+    sql: database.sql,
+    outbox,
+    random,
+    events: 5000,
+    keys: 100,
+    parallel: 6,
+    maxPauseMs: 20,
   })
 
   await untilLogged(log, 500)
@@ -56,7 +63,9 @@ it('loses and reorders nothing when of two relays one is killed and one is stopp
   await untilLogged(log, (await log.read()).length + 200)
   await sleeper.resume()
   await expect
-    .poll(async () => (await sleeper.signal<RelaySignal & { is: 'bucket-left' }>('bucket-left')).how, { timeout: 10_000 })
+    .poll(async () => (await sleeper.signal<RelaySignal & { is: 'bucket-left' }>('bucket-left')).how, {
+      timeout: 10_000,
+    })
     .toBe('lost')
 
   const written = await writing

@@ -13,7 +13,10 @@ it('looks for whatever one of several snapshots did not see, once', () => {
 
 it('keeps all 64 bits of a transaction id', () => {
   const large = '9223372036854775901'
-  expect(unseenByAny([`${large}:9223372036854775999:${large}`])).toEqual({ from: '9223372036854775999', running: [large] })
+  expect(unseenByAny([`${large}:9223372036854775999:${large}`])).toEqual({
+    from: '9223372036854775999',
+    running: [large],
+  })
 })
 
 it('writes the snapshot of each bucket where Postgres finds it by number', () => {

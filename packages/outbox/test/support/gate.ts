@@ -1,7 +1,7 @@
 /** Something to wait for that the test lets happen. */
 export interface Gate {
   readonly opened: Promise<void>
-  open(): void
+  readonly open: () => void
 }
 
 export function createGate(): Gate {

@@ -7,7 +7,9 @@ export interface Random {
   integer(below: number): number
 }
 
-export function createRandom(seed: number = Number(process.env['MEKONG_SEED'] ?? Math.floor(Math.random() * 2 ** 31))): Random {
+export function createRandom(
+  seed: number = Number(process.env['MEKONG_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),
+): Random {
   let state = seed
   const next = (): number => {
     state = (state + 0x6d2b79f5) | 0

@@ -10,7 +10,10 @@ export interface Signals {
 
 export function createSignals(): Signals {
   const all: RelaySignal[] = []
-  let waiters: { readonly matches: (signal: RelaySignal) => boolean; readonly resolve: (signal: RelaySignal) => void }[] = []
+  let waiters: {
+    readonly matches: (signal: RelaySignal) => boolean
+    readonly resolve: (signal: RelaySignal) => void
+  }[] = []
   return {
     all,
     observe(signal) {

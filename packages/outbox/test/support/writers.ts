@@ -48,7 +48,9 @@ export async function writeInParallel(options: WritersOptions): Promise<Written>
       const [before, after, isRolledBack] = [random.next() ** 4, random.next() ** 4, random.next() < 0.1]
       const work = sql.transaction(async tx => {
         await sleep(before * maxPauseMs)
-        const [counter] = await tx.query<{ n: number }>('update counter set n = n + 1 where key = $1 returning n', [key])
+        const [counter] = await tx.query<{ n: number }>('update counter set n = n + 1 where key = $1 returning n', [
+          key,
+        ])
         const { id } = await outbox.publish(tx, 'counter.changed', { key, n: counter!.n }, { key })
         await sleep(after * maxPauseMs)
         if (isRolledBack) throw new RolledBack()
@@ -97,7 +99,8 @@ export function violations(log: readonly Logged[], written: Written): readonly s
     if (n !== expected) wrong.push(`${key}: ${n} came where ${expected} belongs`)
     heard.set(key!, n)
   }
-  for (const [key, n] of written.counts) if (heard.get(key) !== n) wrong.push(`${key}: ends with ${heard.get(key)}, not with ${n}`)
+  for (const [key, n] of written.counts)
+    if (heard.get(key) !== n) wrong.push(`${key}: ends with ${heard.get(key)}, not with ${n}`)
   return wrong
 }
 

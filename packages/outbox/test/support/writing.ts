@@ -5,7 +5,11 @@ import type { Outbox } from '../../src/index.ts'
 export async function writeRun(
   { sql, outbox }: { readonly sql: Sql; readonly outbox: Outbox },
   key: string | undefined,
-  { count, from = 1, topic = 'test.event' }: { readonly count: number; readonly from?: number; readonly topic?: string },
+  {
+    count,
+    from = 1,
+    topic = 'test.event',
+  }: { readonly count: number; readonly from?: number; readonly topic?: string },
 ): Promise<readonly string[]> {
   const receipts = await sql.transaction(tx =>
     outbox.publishMany(
@@ -21,7 +25,10 @@ export async function writeRun(
 }
 
 /** The numbers that a log has of a key, in its order. */
-export function numbersOf(log: readonly { readonly key: string | undefined; readonly body: string }[], key: string): readonly number[] {
+export function numbersOf(
+  log: readonly { readonly key: string | undefined; readonly body: string }[],
+  key: string,
+): readonly number[] {
   return log.filter(entry => entry.key === key).map(({ body }) => (JSON.parse(body) as { n: number }).n)
 }
 
