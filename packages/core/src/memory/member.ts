@@ -63,7 +63,7 @@ export class Member implements Consumer {
         this.#broker.violated('settled a message that this consumer did not deliver')
         continue
       }
-      if (!incoming.open || !incoming.hand.alive) continue
+      if (!incoming.open) continue
       incoming.open = false
       incoming.hand.inHand--
       if (cursor !== incoming.hand.cursor) {

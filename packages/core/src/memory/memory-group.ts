@@ -47,8 +47,9 @@ export class Group {
     this.#places.set(topicName, places)
   }
 
-  /** Positions are fixed at once, assignments follow. */
+  /** Positions are fixed at once, assignments follow. A topic that is refused leaves the group as it was. */
   subscribe(options: SubscribeOptions, sink: Sink): Member {
+    for (const { topic } of options.topics) this.know(topic)
     const member = new Member(this.#broker, this, options, sink)
     this.#members.add(member)
     this.#broker.membersChanged()

@@ -98,7 +98,8 @@ export class Ownership {
   async #assign(member: Member): Promise<void> {
     if (this.#farewell?.member === member) await this.#answers(member, this.#farewell.answered)
     this.#farewell = undefined
-    if (this.#goal !== member || member.left) return
+    if (this.#goal === member && member.left) this.#goal = undefined
+    if (this.#goal !== member) return
     const hand = new Hand(member, this.#cursor, this.#cursor.nextEpoch())
     this.#hand = hand
     member.hands.set(hand.partition, hand)

@@ -203,6 +203,31 @@ it('seeks to a position or a time, and what is in hand then is void', async () =
   expect(probe.texts).toEqual(['a', 'b', 'a', 'b', 'b'])
 })
 
+it('delivers in the order of the log what was given back in another order', async () => {
+  const driver = createMemoryBroker({ partitions: 1 }).driver()
+  const probe = await Probe.join(driver)
+  await publish(driver, ...['a', 'b', 'c'].map(text => outgoing(text)))
+  for (const message of [...(await probe.received(3))].toReversed()) {
+    probe.consumer.settle([message], { is: 'redeliver', afterMs: 0, tried: false })
+  }
+  await probe.received(6)
+  expect(probe.texts).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
+})
+
+it('forgets with a seek what waits for its delay', async () => {
+  const clock = virtualClock()
+  const driver = createMemoryBroker({ partitions: 1, clock }).driver()
+  const probe = await Probe.join(driver)
+  await publish(driver, outgoing('a'))
+  const [a] = await probe.received(1)
+  probe.consumer.settle([a!], { is: 'redeliver', afterMs: 1000, tried: true })
+  await probe.consumer.seek(a!.partition, { position: '0' })
+  await probe.received(2)
+  await clock.advance(1000)
+  await turns()
+  expect(probe.texts).toEqual(['a', 'a'])
+})
+
 it('counts what is stored and not settled', async () => {
   const broker = createMemoryBroker({ partitions: 1 })
   const driver = broker.driver()

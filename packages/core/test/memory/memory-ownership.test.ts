@@ -5,10 +5,11 @@ import { outgoing, Probe, publish, turns } from './probe.ts'
 
 it('delivers nothing of a partition before assigned has resolved', async () => {
   const driver = createMemoryBroker({ partitions: 1 }).driver()
-  let ready = (): void => {}
+  let ready: (() => void) | undefined
   const probe = new Probe()
   probe.onAssigned = () => new Promise(resolve => (ready = resolve))
   await probe.join(driver)
+  while (ready === undefined) await turns(1)
   await publish(driver, outgoing('a'))
   await turns()
   expect(probe.texts).toEqual([])
@@ -32,6 +33,12 @@ it('assigns again after a while when assigned rejects, and says so', async () =>
   expect(tries).toBe(2)
 })
 
+it('lets nobody join a topic that is refused', async () => {
+  const broker = createMemoryBroker({ createTopics: 'declared' })
+  await expect(Probe.join(broker.driver())).rejects.toThrow('topic orders does not exist')
+  expect(broker.members()).toEqual([])
+})
+
 it('drains before a partition moves: settlements count until revoked resolves', async () => {
   const broker = createMemoryBroker({ partitions: 2 })
   const driver = broker.driver()
@@ -49,6 +56,22 @@ it('drains before a partition moves: settlements count until revoked resolves', 
   expect(one.revocations).toEqual(['drain'])
   expect(two.texts).toEqual([])
   expect(broker.lag('inventory')).toBe(1)
+})
+
+it('delivers nothing of a partition that is drained', async () => {
+  const broker = createMemoryBroker({ partitions: 1 })
+  const driver = broker.driver()
+  const probe = await Probe.join(driver)
+  await probe.until(() => probe.partitions.size === 1)
+  let drained = (): void => {}
+  probe.onRevoked = () => new Promise(resolve => (drained = resolve))
+  const taken = broker.revoke('orders', 'drain')
+  await publish(driver, outgoing('a'))
+  await turns()
+  expect(probe.texts).toEqual([])
+  drained()
+  await taken
+  await probe.received(1)
 })
 
 it('gives what a drain leaves unsettled to the next owner, in a higher epoch', async () => {
@@ -175,6 +198,16 @@ it('loses what members have in hand with the connection, and delivers it again w
   expect(probe.texts).toEqual(['a', 'a'])
   expect(probe.revocations).toEqual(['lost'])
   expect(probe.statuses).toEqual(['running', 'reconnecting', 'running'])
+})
+
+it('assigns nothing to a member that joins without a connection, until it returns', async () => {
+  const broker = createMemoryBroker({ partitions: 1 })
+  broker.disconnect()
+  const probe = await Probe.join(broker.driver())
+  await turns()
+  expect([probe.partitions.size, probe.statuses]).toEqual([0, []])
+  broker.reconnect()
+  await probe.until(() => probe.partitions.size === 1)
 })
 
 it('tells of handles that died and delivers their messages again', async () => {
