@@ -36,6 +36,8 @@ const config: ViteUserConfig = defineConfig({
       project('unit', 'quick', {
         include: [everywhere('.test.ts')],
         exclude: ['**/node_modules/**', '**/dist/**', ...Object.values(suffixes).map(everywhere)],
+        // Nothing here is ambient, so files can share a worker: half the time.
+        isolate: false,
       }),
       project('types', 'quick', {
         include: [],
