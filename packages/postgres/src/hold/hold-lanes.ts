@@ -23,6 +23,8 @@ export interface HoldLanes {
     lane: LaneName,
     maxLanes: number,
   ): Promise<{ readonly lane: LockedLane; readonly isNew: boolean } | undefined>
+  /** The id of the lane of one event that was taken out of another: there is no limit to those. */
+  createOwn(tx: Transaction, lane: LaneName): Promise<string>
   countEvents(tx: Transaction, laneIds: readonly string[]): Promise<ReadonlyMap<string, number>>
   /** The id of the first event of each lane that has one. */
   heads(tx: Transaction, laneIds: readonly string[]): Promise<ReadonlyMap<string, string>>
@@ -66,6 +68,18 @@ export function holdLanes(table: TableName): HoldLanes {
       const { text, parameters } = lock([{ scope, ...name }])
       const [locked] = await tx.query<LockedLane>(text, parameters)
       return locked && { lane: locked, isNew: created.length === 1 }
+    },
+
+    async createOwn(tx, { scope, ...name }) {
+      // An update changes nothing, but locks the lane and gives its id.
+      const [own] = await tx.query<{ id: string }>(
+        `insert into ${lane} ("group", subscription, lane, name, ordered)
+          values ($1::text, $2::text, $3::uuid, $4::text::json, $5::boolean)
+          on conflict ("group", subscription, lane) do update set ordered = excluded.ordered
+          returning id::text as id`,
+        [scope.group, scope.subscription, laneDigest(name), JSON.stringify(name.lane), name.ordered],
+      )
+      return own!.id
     },
 
     async countEvents(tx, laneIds) {

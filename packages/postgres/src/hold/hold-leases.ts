@@ -1,10 +1,11 @@
-import type { HoldLease, HoldStore } from '@mekong/core/driver'
+import type { HeldEvent, HoldLease, HoldStore } from '@mekong/core/driver'
+import type { Transaction } from '../sql.ts'
 import type { LockedLane } from './hold-lanes.ts'
-import { eventColumns, eventDigest, type EventRow, heldEvent, laneDigest } from './hold-records.ts'
+import { eventColumns, eventDigest, type EventRow, heldEvent, laneDigest, laneOf } from './hold-records.ts'
 import { milliseconds, timestamp } from '../sql-time.ts'
 import type { HoldTables } from './hold-tables.ts'
 
-type LeaseMethods = 'leaseDue' | 'extend' | 'head' | 'finish' | 'keep' | 'release' | 'nextDueAt'
+type LeaseMethods = 'leaseDue' | 'extend' | 'head' | 'finish' | 'setAside' | 'keep' | 'release' | 'nextDueAt'
 
 /** Out of the store: lanes that are due, run under a lease. A lease counts as held until somebody else has taken it over. */
 export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
@@ -17,10 +18,40 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
     owner,
     fence,
   ]
+  const isLeased = (locked: LockedLane, { owner, fence }: HoldLease): boolean =>
+    locked.owner === owner && locked.fence === fence
+
+  /** The event as it is now, in its lane. False: it is not there, or with a higher fence. */
+  async function rewrite(tx: Transaction, { id }: LockedLane, now: HeldEvent): Promise<boolean> {
+    const { state, dueAt = null, attempts, reason, heldAt, fence } = now
+    const rewritten = await tx.query(
+      `update ${event} set state = $3, due_at = ${timestamp('$4::float8')}, attempts = $5::int, reason = $6::text::json,
+          held_at = ${timestamp('$7::float8')}, fence = $8::bigint
+        where lane_id = $1::text::bigint and event = $2::uuid and fence <= $8::bigint returning 1`,
+      [id, eventDigest(now.event), state, dueAt, attempts, JSON.stringify(reason), heldAt, fence],
+    )
+    return rewritten.length > 0
+  }
+
+  /** What is left of a lane after its head. */
+  async function leave(tx: Transaction, { id }: LockedLane, isHeadNew: boolean): Promise<'more' | 'unparked'> {
+    const isMore = (await lanes.countEvents(tx, [id])).has(id)
+    if (!isMore) await tx.query(`delete from ${lane} where id = $1::text::bigint`, [id])
+    else if (isHeadNew) await lanes.refresh(tx, [id])
+    return isMore ? 'more' : 'unparked'
+  }
+
+  const release = (lease: HoldLease): Promise<void> =>
+    tables.step(lanes.lock([lease]), async (tx, [locked]) => {
+      const [current] = locked as readonly LockedLane[]
+      if (current === undefined || !isLeased(current, lease)) return
+      await tx.query(`update ${lane} set owner = null, leased_until = null where id = $1::text::bigint`, [current.id])
+      await lanes.removeEmpty(tx, [current.id])
+    })
 
   return {
     async leaseDue(scope, { owner, leaseMs, limit }) {
-      const rows = await sql.query<{ name: string; ordered: boolean; fence: number }>(
+      const rows = await sql.query<{ name: string; ordered: boolean; fence: number; is_empty: boolean }>(
         `with due as (
           select id, due_at from ${lane}
           where "group" = $1 and subscription = $2 and due_at <= now() and (leased_until is null or leased_until <= now())
@@ -30,10 +61,14 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
             leased_until = now() + $5::float8 * interval '1 ms'
           from due where l.id = due.id
           returning l.id, due.due_at, l.name, l.ordered, l.fence
-        ) select name, ordered, fence::float8 as fence from leased order by due_at, id`,
+        ) select name, ordered, fence::float8 as fence, not exists (select from ${event} where lane_id = leased.id) as is_empty
+          from leased order by due_at, id`,
         [scope.group, scope.subscription, limit, owner, leaseMs],
       )
-      return rows.map(({ name, ordered, fence }) => ({ scope, lane: name, ordered, owner, fence }))
+      const leases = rows.map(({ name, ordered, fence }) => ({ scope, lane: name, ordered, owner, fence }))
+      // Somebody ran them, was gone, and what they held was discarded: they are removed, unless they have an event by now.
+      for (const [index, lease] of leases.entries()) if (rows[index]?.is_empty === true) await release(lease)
+      return leases.filter((_, index) => rows[index]?.is_empty === false)
     },
 
     async extend(leases, leaseMs) {
@@ -69,15 +104,37 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
         const [current] = locked as readonly LockedLane[]
         // Finished before, and the answer was lost; or discarded.
         if (current === undefined) return 'unparked'
-        if (current.owner !== lease.owner || current.fence !== lease.fence) return 'lost'
+        if (!isLeased(current, lease)) return 'lost'
         const deleted = await tx.query(
           `delete from ${event} where lane_id = $1::text::bigint and event = $2::uuid returning 1`,
           [current.id, eventDigest(name)],
         )
-        const isMore = (await lanes.countEvents(tx, [current.id])).has(current.id)
-        if (!isMore) await tx.query(`delete from ${lane} where id = $1::text::bigint`, [current.id])
-        else if (deleted.length > 0) await lanes.refresh(tx, [current.id])
-        return isMore ? 'more' : 'unparked'
+        return leave(tx, current, deleted.length > 0)
+      }),
+
+    setAside: (lease, dead) =>
+      tables.step(lanes.lock([lease]), async (tx, [locked]) => {
+        const [current] = locked as readonly LockedLane[]
+        if (current === undefined) return 'unparked'
+        if (!isLeased(current, lease)) return 'lost'
+        const isRewritten = await rewrite(tx, current, dead)
+        if (isRewritten) {
+          const own = await lanes.createOwn(tx, laneOf({ ...dead, key: undefined }))
+          await tx.query(
+            `update ${event} set lane_id = $3::text::bigint, rank = 0
+              where lane_id = $1::text::bigint and event = $2::uuid`,
+            [current.id, eventDigest(dead.event), own],
+          )
+          await lanes.refresh(tx, [own])
+        } else {
+          const fenced = await tx.query(
+            `select 1 from ${event} where lane_id = $1::text::bigint and event = $2::uuid`,
+            [current.id, eventDigest(dead.event)],
+          )
+          // Else it is not in this lane: discarded, or set aside before and the answer was lost.
+          if (fenced.length > 0) return 'lost'
+        }
+        return leave(tx, current, isRewritten)
       }),
 
     keep: (lease, kept) =>
@@ -85,34 +142,14 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
         const [current] = locked as readonly LockedLane[]
         // Without an owner, this lease was the last one: kept before, and the answer was lost.
         if (current?.fence !== lease.fence || (current.owner ?? lease.owner) !== lease.owner) return false
-        await tx.query(
-          `update ${event} set state = $3, due_at = ${timestamp('$4::float8')}, attempts = $5::int, reason = $6::text::json,
-              held_at = ${timestamp('$7::float8')}, fence = $8::bigint
-            where lane_id = $1::text::bigint and event = $2::uuid and fence <= $8::bigint`,
-          [
-            current.id,
-            eventDigest(kept.event),
-            kept.state,
-            kept.dueAt ?? null,
-            kept.attempts,
-            JSON.stringify(kept.reason),
-            kept.heldAt,
-            kept.fence,
-          ],
-        )
+        await rewrite(tx, current, kept)
         await tx.query(`update ${lane} set owner = null, leased_until = null where id = $1::text::bigint`, [current.id])
         await lanes.removeEmpty(tx, [current.id])
         await lanes.refresh(tx, [current.id])
         return true
       }),
 
-    release: lease =>
-      tables.step(lanes.lock([lease]), async (tx, [locked]) => {
-        const [current] = locked as readonly LockedLane[]
-        if (current?.fence !== lease.fence || current.owner !== lease.owner) return
-        await tx.query(`update ${lane} set owner = null, leased_until = null where id = $1::text::bigint`, [current.id])
-        await lanes.removeEmpty(tx, [current.id])
-      }),
+    release,
 
     async nextDueAt(scope) {
       const [row] = await sql.query<{ due_ms: number | null }>(
