@@ -42,9 +42,9 @@ export class HeldRecord {
     this.#redrivenAt = now
   }
 
-  /** The same event, as it is now, in its place. */
+  /** The same event, as it is now, in its place: one that was set aside has no key any more. */
   rewrite(event: HeldEvent): void {
-    this.event = event
+    this.event = { ...event, key: this.event.key }
     this.#redrivenAt = undefined
   }
 }

@@ -44,7 +44,7 @@ class MemoryHold implements HoldStore {
       record.rewrite(event)
       return 'held'
     }
-    const lane = scope.lanes.get(laneName(event)) ?? this.#newLane(scope, event, limits)
+    const lane = this.#laneWithin(limits, scope, event)
     if (lane === undefined || lane.length >= limits.maxParkedPerKey) return 'full'
     this.#insert(scope, lane, event, 'ahead')
     return 'held'
@@ -76,9 +76,12 @@ class MemoryHold implements HoldStore {
       const isOurs = parkedLane.lease?.owner === owner && events.every(({ event }) => scope.records.has(event))
       return isOurs ? parkedLane.lease : undefined
     }
-    const lane = this.#newLane(scope, first, limits)
+    const lane = this.#laneWithin(limits, scope, first)
     if (lane === undefined) return undefined
-    for (const event of events) this.#insert(scope, lane, parked(event), 'behind')
+    // What was set aside of them stays where it is.
+    for (const event of events) {
+      if (!scope.records.has(event.event)) this.#insert(scope, lane, parked(event), 'behind')
+    }
     return lane.leaseTo(owner, ++this.#lastFence, this.#clock.monotonic() + leaseMs)
   }
 
@@ -121,16 +124,27 @@ class MemoryHold implements HoldStore {
   }
 
   async finish(lease: HoldLease, event: string): Promise<'more' | 'unparked' | 'lost'> {
-    return this.#leaveLane(lease, event, () => {})
+    // Finished before, and the answer was lost.
+    if (this.#laneOf(lease) === undefined) return 'unparked'
+    const lane = this.#leased(lease)
+    if (lane === undefined) return 'lost'
+    const record = this.#scope(lease.scope).records.get(event)
+    if (record?.lane === lane) this.#remove(record)
+    return this.#leave(lane)
   }
 
   async setAside(lease: HoldLease, event: HeldEvent): Promise<'more' | 'unparked' | 'lost'> {
-    return this.#leaveLane(lease, event.event, () => {
-      const alone: HeldEvent = { ...event, key: undefined, state: 'dead', dueAt: undefined }
-      const lane = new HeldLane(event.scope, event.event, false)
-      this.#scope(event.scope).lanes.set(laneName(alone), lane)
-      this.#insert(this.#scope(event.scope), lane, alone, 'ahead')
-    })
+    if (this.#laneOf(lease) === undefined) return 'unparked'
+    const lane = this.#leased(lease)
+    if (lane === undefined) return 'lost'
+    const scope = this.#scope(lease.scope)
+    const record = scope.records.get(event.event)
+    // In no lane, or in its own already: discarded, or set aside before and the answer was lost.
+    if (record?.lane === lane) {
+      if (record.event.fence > event.fence) return 'lost'
+      this.#move(scope, record, { ...event, key: undefined })
+    }
+    return this.#leave(lane)
   }
 
   async keep(lease: HoldLease, event: HeldEvent): Promise<boolean> {
@@ -139,7 +153,7 @@ class MemoryHold implements HoldStore {
     if (lane === undefined || !lane.wasLastLeasedBy(lease)) return false
     const record = this.#scope(lease.scope).records.get(event.event)
     // Discarded while it ran: there is nothing to keep.
-    if (record !== undefined && record.event.fence <= event.fence) record.rewrite(event)
+    if (record?.lane === lane && record.event.fence <= event.fence) record.rewrite(event)
     lane.endLease()
     this.#removeIfEmpty(lane)
     return true
@@ -201,23 +215,6 @@ class MemoryHold implements HoldStore {
     return matching.length
   }
 
-  /** Takes an event out of the lane that is leased; `afterwards` only if it was there. */
-  #leaveLane(lease: HoldLease, event: string, afterwards: () => void): 'more' | 'unparked' | 'lost' {
-    // Done before, and the answer was lost.
-    if (this.#laneOf(lease) === undefined) return 'unparked'
-    const lane = this.#leased(lease)
-    if (lane === undefined) return 'lost'
-    const record = this.#scope(lease.scope).records.get(event)
-    if (record?.lane === lane) {
-      this.#remove(record)
-      afterwards()
-    }
-    if (lane.length > 0) return 'more'
-    lane.endLease()
-    this.#removeIfEmpty(lane)
-    return 'unparked'
-  }
-
   #matching(filter: HeldFilter): readonly HeldRecord[] {
     return [...this.#records.values()].filter(record => matches(record, filter))
   }
@@ -239,8 +236,21 @@ class MemoryHold implements HoldStore {
     return lane?.lease !== undefined && lane.wasLastLeasedBy(lease) ? lane : undefined
   }
 
-  #newLane(scope: ScopeLanes, event: HeldEvent, limits: HoldLimits): HeldLane | undefined {
-    if (scope.lanes.size >= limits.maxParkedKeys || limits.maxParkedPerKey < 1) return undefined
+  /** What is left of a lane after its head. */
+  #leave(lane: HeldLane): 'more' | 'unparked' {
+    if (lane.length > 0) return 'more'
+    lane.endLease()
+    this.#removeIfEmpty(lane)
+    return 'unparked'
+  }
+
+  /** The lane of an event, a new one if it has none. Undefined: a limit is reached. */
+  #laneWithin(limits: HoldLimits, scope: ScopeLanes, event: HeldEvent): HeldLane | undefined {
+    const isFull = scope.lanes.size >= limits.maxParkedKeys || limits.maxParkedPerKey < 1
+    return scope.lanes.get(laneName(event)) ?? (isFull ? undefined : this.#newLane(scope, event))
+  }
+
+  #newLane(scope: ScopeLanes, event: HeldEvent): HeldLane {
     const lane = new HeldLane(event.scope, event.key ?? event.event, event.key !== undefined)
     scope.lanes.set(laneName(event), lane)
     return lane
@@ -250,6 +260,15 @@ class MemoryHold implements HoldStore {
     const record = lane.insert({ number: ++this.#lastNumber, event, storedAt: this.#clock.now() }, place)
     scope.records.set(event.event, record)
     this.#records.set(record.number, record)
+  }
+
+  /** To the lane that the event names now. It keeps its number, and so its place among all. */
+  #move(scope: ScopeLanes, record: HeldRecord, event: HeldEvent): void {
+    record.lane.remove(record)
+    const lane = scope.lanes.get(laneName(event)) ?? this.#newLane(scope, event)
+    const moved = lane.insert({ number: record.number, event, storedAt: this.#clock.now() }, 'ahead')
+    scope.records.set(event.event, moved)
+    this.#records.set(moved.number, moved)
   }
 
   #remove(record: HeldRecord): void {

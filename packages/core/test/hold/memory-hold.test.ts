@@ -15,6 +15,11 @@ interface NaiveRecord {
   isRedriven: boolean
 }
 
+/** By the key, or for an event without one by its name: here no key is named as an event. */
+function laneOf(event: HeldEvent): string {
+  return event.key ?? event.event
+}
+
 /** Everything in one flat list; every answer follows from filtering and sorting it. */
 class NaiveHold {
   readonly #all: NaiveRecord[] = []
@@ -37,10 +42,10 @@ class NaiveHold {
     const there = this.#find(event.event)
     if (there !== undefined) {
       if (there.event.fence > event.fence) return 'fenced'
-      Object.assign(there, { event, isRedriven: false })
+      Object.assign(there, { event: { ...event, key: there.event.key }, isRedriven: false })
       return 'held'
     }
-    if (!this.isParked(event.key!) && this.#parkedKeys().size >= limits.maxParkedKeys) return 'full'
+    if (!this.isParked(event.key!) && this.#lanes().size >= limits.maxParkedKeys) return 'full'
     if (this.#lane(event.key!).length >= limits.maxParkedPerKey) return 'full'
     this.#add(event, true)
     return 'held'
@@ -56,14 +61,14 @@ class NaiveHold {
 
   spill(events: readonly HeldEvent[], until: number, fence: number | undefined): boolean {
     const key = events[0]!.key!
-    if (this.isParked(key) || this.#parkedKeys().size >= limits.maxParkedKeys) return false
-    for (const event of events) this.#add(event, false)
+    if (this.isParked(key) || this.#lanes().size >= limits.maxParkedKeys) return false
+    for (const event of events) if (this.#find(event.event) === undefined) this.#add(event, false)
     this.#leases.set(key, { fence: fence!, until })
     return true
   }
 
   due(now: number): readonly string[] {
-    return [...this.#parkedKeys()].filter(key => {
+    return [...this.#lanes()].filter(key => {
       const lease = this.#leases.get(key)
       if (lease !== undefined && lease.until > now) return false
       if (lease !== undefined && this.#lane(key).length === 0) this.#leases.delete(key)
@@ -88,16 +93,25 @@ class NaiveHold {
   finish(lease: HoldLease, event: string): string {
     if (!this.isParked(lease.lane)) return 'unparked'
     if (!this.#has(lease)) return 'lost'
-    this.#remove(event)
-    if (this.#lane(lease.lane).length > 0) return 'more'
-    this.#leases.delete(lease.lane)
-    return 'unparked'
+    if (this.#isIn(lease, event)) this.#remove(event)
+    return this.#leave(lease)
+  }
+
+  setAside(lease: HoldLease, event: HeldEvent): string {
+    if (!this.isParked(lease.lane)) return 'unparked'
+    if (!this.#has(lease)) return 'lost'
+    if (this.#isIn(lease, event.event)) {
+      const there = this.#find(event.event)!
+      if (there.event.fence > event.fence) return 'lost'
+      Object.assign(there, { event: { ...event, key: undefined }, isAhead: true, isRedriven: false })
+    }
+    return this.#leave(lease)
   }
 
   /** Undefined: not asked of a lease that ended, where the store may repeat its answer. */
   keep(lease: HoldLease, event: HeldEvent): boolean | undefined {
     if (!this.#has(lease)) return this.#leases.has(lease.lane) ? false : undefined
-    const there = this.#find(event.event)
+    const there = this.#isIn(lease, event.event) ? this.#find(event.event) : undefined
     if (there !== undefined && there.event.fence <= event.fence) Object.assign(there, { event, isRedriven: false })
     this.#leases.delete(lease.lane)
     return true
@@ -115,12 +129,24 @@ class NaiveHold {
   }
 
   /** A lease that ran out keeps no lane that has become empty. */
-  discard(key: string, name: string, now: number): number {
-    const removed = this.#remove(name)
-    const lease = this.#leases.get(key)
-    if (removed > 0 && this.#lane(key).length === 0 && lease !== undefined && lease.until <= now)
-      this.#leases.delete(key)
-    return removed
+  discard(name: string, now: number): number {
+    const there = this.#find(name)
+    if (there === undefined) return 0
+    const lane = laneOf(there.event)
+    this.#remove(name)
+    const lease = this.#leases.get(lane)
+    if (this.#lane(lane).length === 0 && lease !== undefined && lease.until <= now) this.#leases.delete(lane)
+    return 1
+  }
+
+  #isIn({ lane }: HoldLease, name: string): boolean {
+    return this.#lane(lane).some(({ event }) => event.event === name)
+  }
+
+  #leave({ lane }: HoldLease): string {
+    if (this.#lane(lane).length > 0) return 'more'
+    this.#leases.delete(lane)
+    return 'unparked'
   }
 
   #find(event: string): NaiveRecord | undefined {
@@ -131,19 +157,20 @@ class NaiveHold {
     this.#all.push({ event, isAhead, number: this.#numbers++, isRedriven: false })
   }
 
-  #remove(event: string): number {
-    const at = this.#all.findIndex(one => one.event.event === event)
-    if (at >= 0) this.#all.splice(at, 1)
-    return at >= 0 ? 1 : 0
+  #remove(event: string): void {
+    this.#all.splice(
+      this.#all.findIndex(one => one.event.event === event),
+      1,
+    )
   }
 
   #has(lease: HoldLease): boolean {
     return this.#leases.get(lease.lane)?.fence === lease.fence
   }
 
-  #lane(key: string): readonly NaiveRecord[] {
+  #lane(name: string): readonly NaiveRecord[] {
     return this.#all
-      .filter(({ event }) => event.key === key)
+      .filter(({ event }) => laneOf(event) === name)
       .toSorted((one, other) => Number(other.isAhead) - Number(one.isAhead) || one.number - other.number)
   }
 
@@ -153,14 +180,14 @@ class NaiveHold {
     return head.isRedriven || head.event.state === 'parked' || (head.event.dueAt ?? Infinity) <= now
   }
 
-  #parkedKeys(): Set<string> {
-    return new Set([...this.#all.map(({ event }) => event.key!), ...this.#leases.keys()])
+  #lanes(): Set<string> {
+    return new Set([...this.#all.map(({ event }) => laneOf(event)), ...this.#leases.keys()])
   }
 }
 
 it('answers every sequence of calls as a flat list does', async () => {
   const key = fc.constantFrom('k1', 'k2', 'k3')
-  const event = fc.constantFrom('a', 'b', 'c')
+  const event = fc.constantFrom('a', 'b', 'x')
   const ms = fc.integer({ min: 0, max: 20 })
   const fence = fc.integer({ min: 1, max: 3 })
   // A lease to act under, of all that were ever given: zombies act too.
@@ -178,6 +205,7 @@ it('answers every sequence of calls as a flat list does', async () => {
     fc.record({ call: fc.constant('spill' as const), key, ms }),
     fc.record({ call: fc.constant('lease' as const), ms }),
     fc.record({ call: fc.constantFrom('finish' as const, 'head' as const, 'release' as const), which, event }),
+    fc.record({ call: fc.constant('setAside' as const), which, event, fence }),
     fc.record({ call: fc.constant('extend' as const), which, ms }),
     fc.record({
       call: fc.constant('keep' as const),
@@ -200,8 +228,11 @@ it('answers every sequence of calls as a flat list does', async () => {
       for (const one of steps) {
         const now = clock.now()
         const lease = 'which' in one ? leases[one.which % leases.length] : undefined
-        const name = 'event' in one ? `${lease?.lane ?? ('key' in one ? one.key : '')}/${one.event}` : ''
         if ('which' in one && lease === undefined) continue
+        const key = lease?.ordered === true ? lease.lane : undefined
+        const ofKey = key ?? ('key' in one ? one.key : '')
+        // A lane without order has one event only.
+        const name = lease?.ordered === false ? lease.lane : 'event' in one ? `${ofKey}/${one.event}` : ''
         switch (one.call) {
           case 'pass':
             await clock.advance(one.ms)
@@ -245,8 +276,13 @@ it('answers every sequence of calls as a flat list does', async () => {
           case 'finish':
             assert.deepEqual(await store.finish(lease!, name), naive.finish(lease!, name))
             break
+          case 'setAside': {
+            const dead = heldEvent(name, undefined, { state: 'dead', fence: one.fence })
+            assert.deepEqual(await store.setAside(lease!, dead), naive.setAside(lease!, dead))
+            break
+          }
           case 'keep': {
-            const kept = heldEvent(name, lease!.lane, {
+            const kept = heldEvent(name, key, {
               state: one.state,
               dueAt: one.state === 'dead' ? undefined : now + one.ms,
               fence: one.fence,
@@ -263,10 +299,7 @@ it('answers every sequence of calls as a flat list does', async () => {
             assert.deepEqual(await store.redrive({ group: scope.group, key: one.key }), naive.redrive(one.key))
             break
           case 'discard':
-            assert.deepEqual(
-              await store.discard({ group: scope.group, event: name }),
-              naive.discard(one.key, name, now),
-            )
+            assert.deepEqual(await store.discard({ group: scope.group, event: name }), naive.discard(name, now))
             break
         }
         assert.deepEqual((await store.list({ group: scope.group }, { limit: 100 })).events, naive.list())
@@ -281,7 +314,7 @@ it('answers every sequence of calls as a flat list does', async () => {
   )
 })
 
-function heldEvent(event: string, key: string, more: Partial<HeldEvent>): HeldEvent {
+function heldEvent(event: string, key: string | undefined, more: Partial<HeldEvent>): HeldEvent {
   const message = {
     topic: 'orders',
     partition: '0',
