@@ -283,6 +283,105 @@ export const running: StoreCaseGroup<HoldScene> = {
       },
     },
     {
+      name: 'sets nothing aside under a claim with a lower fence than the record has',
+      run: async scene => {
+        const event = await scene.delayed('a', 0, { fence: 5 })
+        await scene.hold(event)
+        const lease = await scene.leaseOne()
+        assert.equal(await scene.store.setAside(lease, scene.event('a', { key: undefined, fence: 4 })), 'lost')
+        assertSame(await scene.list(), [event])
+        assert.deepEqual(await scene.run(lease), ['a'])
+      },
+    },
+    {
+      name: 'finds what was set aside in its old place, and lets a person discard it without a word to its old lane',
+      run: async scene => {
+        await scene.hold(await scene.delayed('a', 0), scene.event('other', { key: 'k2' }))
+        await scene.append(scene.event('b'))
+        const lease = await scene.leaseOne()
+        const dead = scene.event('a', { key: undefined, fence: 2 })
+        await scene.store.setAside(lease, dead)
+        assert.deepEqual(await scene.names(), ['a', 'other', 'b'])
+        assert.deepEqual(await scene.names({ state: 'dead' }), ['a', 'other'])
+        assertSame(await scene.list({ subscription: scene.scope.subscription, event: 'a' }), [dead])
+        assert.deepEqual(await scene.names({ key: 'k' }), ['b'])
+        assert.equal(await scene.redrive({ key: 'k' }), 0)
+        assert.equal(await scene.discard({ event: 'a' }), 1)
+        assert.equal(await scene.isParked(), true)
+        assert.deepEqual(await scene.run(lease), ['b'])
+        assert.deepEqual(await scene.names(), ['other'])
+      },
+    },
+    {
+      name: 'runs what was set aside beside its key, which waits for nothing of it',
+      run: async scene => {
+        await scene.hold(await scene.delayed('a', 0))
+        await scene.append(scene.event('b'))
+        const lease = await scene.leaseOne()
+        const dead = scene.event('a', { key: undefined, fence: 2 })
+        await scene.store.setAside(lease, dead)
+        assert.equal(await scene.redrive({ event: 'a' }), 1)
+        // The first answer was lost: asked again, it takes the redrive back from nobody.
+        assert.equal(await scene.store.setAside(lease, dead), 'more')
+        const own = await scene.leaseOne({ owner: 'another' })
+        assert.deepEqual({ lane: own.lane, ordered: own.ordered }, { lane: 'a', ordered: false })
+        assert.equal(await scene.store.keep(own, scene.event('a', { key: undefined, fence: 3 })), true)
+        assert.deepEqual(await scene.leaseDue(), [])
+        assert.deepEqual(await scene.run(lease), ['b'])
+        await scene.redrive()
+        assert.equal(await scene.store.finish(await scene.leaseOne(), 'a'), 'unparked')
+        assert.deepEqual(await scene.names(), [])
+      },
+    },
+    {
+      name: 'holds again what was set aside where it is, without parking the key it had',
+      run: async scene => {
+        await scene.hold(await scene.delayed('a', 0))
+        await scene.store.setAside(await scene.leaseOne(), scene.event('a', { key: undefined, fence: 2 }))
+        const again = scene.event('a', { fence: 3, attempts: 9 })
+        await scene.hold(again)
+        assertSame(await scene.list(), [{ ...again, key: undefined }])
+        assert.equal(await scene.isParked(), false)
+      },
+    },
+    {
+      name: 'leases no lane whose head is not due, whatever made it the head',
+      run: async scene => {
+        const restsWith = async (names: readonly string[]): Promise<void> => {
+          assert.deepEqual(await scene.leaseDue(), [])
+          assert.deepEqual(await scene.names(), names)
+        }
+        const later = await scene.delayed('c', LONG_LEASE_MS)
+        await scene.hold(
+          await scene.delayed('a', 0),
+          scene.event('b'),
+          later,
+          scene.event('d'),
+          await scene.delayed('e', 0),
+        )
+        const first = await scene.leaseOne()
+        assert.equal(await scene.store.setAside(first, scene.event('a', { key: undefined, fence: 2 })), 'more')
+        assert.equal(await scene.store.head(first), undefined)
+        await scene.store.release(first)
+        await restsWith(['a', 'b', 'c', 'd', 'e'])
+        assert.equal(await scene.store.nextDueAt(scene.scope), undefined)
+        await scene.discard({ event: 'b' })
+        await restsWith(['a', 'c', 'd', 'e'])
+        assert.equal(Math.round((await scene.store.nextDueAt(scene.scope)) ?? 0), later.dueAt)
+        await scene.redrive({ event: 'c' })
+        await scene.hold(scene.event('c', { fence: 2 }))
+        await restsWith(['a', 'c', 'd', 'e'])
+        await scene.redrive({ event: 'c' })
+        const second = await scene.leaseOne()
+        assert.deepEqual(await scene.run(second), ['c'])
+        await scene.store.release(second)
+        await restsWith(['a', 'd', 'e'])
+        await scene.discard({ event: 'd' })
+        assert.deepEqual(await scene.run(await scene.leaseOne()), ['e'])
+        await restsWith(['a'])
+      },
+    },
+    {
       name: 'leaves due what is released before it is done',
       run: async scene => {
         await scene.hold(await scene.delayed('a', 0))

@@ -114,6 +114,26 @@ const holdFaults: Faults<HoldStore> = [
     }),
   ],
   [
+    'loses what is set aside',
+    'sets a dead head aside',
+    store => ({ setAside: (lease, event) => store.finish(lease, event.event) }),
+  ],
+  [
+    'leaves a dead head where it is',
+    'unparks a key whose last event is set aside',
+    store => ({ setAside: async (lease, event) => ((await store.keep(lease, event)) ? 'more' : 'lost') }),
+  ],
+  [
+    'discards what a zombie sets aside',
+    'for an owner who lost the lease',
+    store => ({
+      setAside: async (lease, event) => {
+        await store.discard({ group: event.scope.group, event: event.event })
+        return store.setAside(lease, event)
+      },
+    }),
+  ],
+  [
     'leases without a limit',
     'leases the oldest first',
     store => ({ leaseDue: (scope, request) => store.leaseDue(scope, { ...request, limit: 1e9 }) }),
