@@ -8,7 +8,7 @@ import { createSignals, type Signals } from './support/signals.ts'
 // No relay runs here: what is delivered is what the test marks.
 const ringOf = (sql: Sql): { readonly ring: Ring; readonly signals: Signals } => {
   const signals = createSignals()
-  const tuning = { ringPollMs: 1, rotateAfterMs: 1, rotateAfterBytes: 1_000_000 }
+  const tuning = { ringPollMs: 1, rotateAfterMs: 600_000, rotateAfterBytes: 1 }
   const ring = createRing({ sql, table: tablesOf(), leaves: 4, clock: systemClock, observe: signals.observe, tuning })
   return { ring, signals }
 }
