@@ -107,6 +107,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   readonly #joining = new Set<Promise<void>>()
   readonly #problems = new Map<string, string>()
   #phase: Phase = 'new'
+  #starting: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   constructor(options: EventBusOptions<C>, drivers: ReadonlyMap<string, Driver>) {
@@ -182,11 +183,9 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     if (this.#phase !== 'new') throw new MekongError('INVALID_STATE', `the event bus of ${this.service} was started or closed already`)
     for (const route of this.#routes.values()) this.#check(route)
     this.#phase = 'starting'
+    this.#starting = this.#startRoutes()
     try {
-      this.#notice()
-      for (const route of this.#routes.values()) await this.#startRoute(route)
-      this.#schedule?.start()
-      this.#phase = 'started'
+      await this.#starting
     } catch (error) {
       await this.close({ timeoutMs: 0 })
       throw error
@@ -318,6 +317,16 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     })
   }
 
+  async #startRoutes(): Promise<void> {
+    this.#notice()
+    for (const route of this.#routes.values()) {
+      await this.#startRoute(route)
+      if (this.#phase !== 'starting') throw closed(this.service)
+    }
+    this.#schedule?.start()
+    this.#phase = 'started'
+  }
+
   async #startRoute(route: BusRoute): Promise<void> {
     await this.#prepareTopology(route)
     for (const subscription of route.subscriptions) await route.group.add(subscription)
@@ -355,6 +364,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     const outOfTime = new AbortController()
     const cancel = this.#clock.after(timeoutMs, () => outOfTime.abort())
     try {
+      await this.#starting?.catch(() => undefined)
       await Promise.all(this.#joining)
       const routes = [...this.#routes.values()]
       await Promise.all(routes.map(route => route.group.stop()))

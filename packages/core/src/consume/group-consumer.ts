@@ -92,7 +92,9 @@ export class GroupConsumer implements Sink {
     }
     await runner.assigned()
     known.push(runner)
-    this.#ordered.set(topic, ordered || this.#ordered.get(topic) === true)
+    if (!ordered || this.#ordered.get(topic) === true) return
+    this.#ordered.set(topic, true)
+    await this.#consumer?.extend([{ topic, ordered }])
   }
 
   async start(): Promise<void> {

@@ -26,6 +26,8 @@ export interface HeldRunnerOptions extends Persistence {
   readonly clock: Clock
 }
 
+const leastPauseMs = 20
+
 /**
  * Hands held events to the handler again when they are due: delayed ones at their time, dead ones after a redrive, parked
  * ones when those before them are done. One lane at a time under a lease, each event through its claim, and never back to
@@ -73,7 +75,8 @@ export class HeldRunner {
       const request = { owner, leaseMs, limit }
       const leases = limit > 0 ? await persist(() => holding.store.leaseDue(subscription.scope, request), this.#options) : []
       for (const lease of leases ?? []) this.#begin(lease)
-      if (leases?.length !== limit || limit === 0) await this.#sleep()
+      if (limit === 0) await this.#untilWoken(undefined)
+      else if (leases?.length !== limit) await this.#sleep()
     }
   }
 
@@ -89,12 +92,16 @@ export class HeldRunner {
   async #sleep(): Promise<void> {
     const { clock, pollMs, holding, subscription } = this.#options
     const dueAt = await persist(() => holding.store.nextDueAt(subscription.scope), this.#options)
+    // What looks due by our clock and was not given out is another's at the moment, or due by the store's clock later.
+    await this.#untilWoken(dueAt === undefined ? pollMs : Math.min(pollMs, Math.max(leastPauseMs, dueAt - clock.now())))
+  }
+
+  async #untilWoken(pauseMs: number | undefined): Promise<void> {
     if (this.#isStopping) return
-    const pauseMs = dueAt === undefined ? pollMs : Math.min(pollMs, Math.max(1, dueAt - clock.now()))
     await new Promise<void>(resolve => {
-      const cancel = clock.after(pauseMs, resolve, 'background')
+      const cancel = pauseMs === undefined ? undefined : this.#options.clock.after(pauseMs, resolve, 'background')
       this.#wake = () => {
-        cancel()
+        cancel?.()
         resolve()
       }
     })

@@ -34,6 +34,13 @@ export interface Holdup {
   readonly error: unknown
 }
 
+/** How many events, from the first on, wait in their parked lane now, and why the next one does not. */
+export interface Appended {
+  readonly count: number
+  /** `not-parked`: the key is free. `lost`: the claim of the next event is somebody else's. */
+  readonly stoppedBy: 'not-parked' | 'lost' | undefined
+}
+
 /**
  * Moves events of one subscription into its hold store. Each step is safe to repeat after a crash: the claim is extended,
  * the record written under its fence, the claim marked held; only then is the delivery acknowledged.
@@ -74,27 +81,28 @@ export class Holding {
     return 'held'
   }
 
-  /** How many of them, from the first on, now wait in their parked lane. Undefined: closing gave up. */
-  async appendIfParked(works: readonly Work[], key: string): Promise<number | undefined> {
+  /** Undefined: closing gave up. */
+  async appendIfParked(works: readonly Work[], key: string): Promise<Appended | undefined> {
     const [first] = works
-    if (first === undefined) return 0
+    if (first === undefined) return { count: 0, stoppedBy: undefined }
     const records = works.map(work => this.#record(work, 'parked', key))
-    let appended = 0
-    await this.#whileFull(first, async () => {
-      const rest = works.slice(appended)
-      const extended = await this.#options.book.extendNow(rest)
-      const ours = extended.indexOf(false) < 0 ? rest.length : extended.indexOf(false)
-      const answers = await this.store.appendIfParked(records.slice(appended, appended + ours), this.#options.limits)
+    let count = 0
+    const stoppedBy = await this.#whileFull(first, async () => {
+      const extended = await this.#options.book.extendNow(works.slice(count))
+      const lost = extended.indexOf(false)
+      const ours = lost < 0 ? works.length : count + lost
+      const answers = await this.store.appendIfParked(records.slice(count, ours), this.#options.limits)
       const refused = answers.findIndex(answer => answer !== 'appended')
-      appended += refused < 0 ? ours : refused
-      return refused < 0 || answers[refused] !== 'full' ? 'held' : 'full'
+      count = refused < 0 ? ours : count + refused
+      if (refused >= 0) return answers[refused] === 'full' ? 'full' : 'not-parked'
+      return lost < 0 ? 'nothing' : 'lost'
     })
-    if (this.#options.signal.aborted) return undefined
-    for (const work of works.slice(0, appended)) {
+    if (stoppedBy === undefined || stoppedBy === 'full') return undefined
+    for (const work of works.slice(0, count)) {
       await this.#options.book.hold(work)
       this.#report(work, 'parked', key, waitsBehind)
     }
-    return appended
+    return { count, stoppedBy: stoppedBy === 'nothing' ? undefined : stoppedBy }
   }
 
   /** Moves a whole lane, its running head included, behind a lease that the head's end gives back. */

@@ -8,7 +8,7 @@ import type { ClaimBook } from './claim-book.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Delivery } from './delivery.ts'
 import { Entry } from './entry.ts'
-import type { Holding, Holdup } from './holding.ts'
+import type { Appended, Holding, Holdup } from './holding.ts'
 import { Lane } from './lane.ts'
 import type { Persistence } from './persist.ts'
 import { canRedeliver } from './redelivery.ts'
@@ -323,24 +323,30 @@ export class SubscriptionRunner {
     }
   }
 
-  /** True: the head of the lane waits in the hold store now. */
+  /** False: the key is free, and the head of the lane runs. */
   async #parkBehind(lane: Lane): Promise<boolean> {
     const { holding } = this.#options
     if (holding === undefined || lane.key === undefined) return false
     const claimed = leadingClaimed(lane)
     for (const entry of claimed) entry.state = 'running'
-    const appended = await holding.appendIfParked(
-      claimed.map(entry => entry.work),
-      lane.key,
-    )
-    for (const [index, entry] of claimed.entries()) {
-      if (appended === undefined || index < appended) this.#end(entry, holding.isDurable, appended === undefined)
-      else if (index > 0) entry.state = 'ready'
+    const appended = await this.#append(claimed, lane.key)
+    // While the key may be parked the store is asked before each event, so the rest runs only now that it is free.
+    if (appended?.stoppedBy === 'not-parked') lane.parked = false
+    return appended?.stoppedBy !== 'not-parked' || appended.count > 0
+  }
+
+  /** These are marked as running; those that did not find room in the parked lane are what they were. */
+  async #append(entries: readonly Entry[], key: string): Promise<Appended | undefined> {
+    const { holding } = this.#options
+    const works = entries.map(entry => entry.work)
+    const appended = await holding?.appendIfParked(works, key)
+    for (const [index, entry] of entries.entries()) {
+      if (appended === undefined) this.#remove(entry)
+      else if (index < appended.count) this.#end(entry, holding?.isDurable ?? false)
+      else if (index === appended.count && appended.stoppedBy === 'lost') this.#reclaim(entry)
+      else if (entry !== entry.lane.head) entry.state = 'ready'
     }
-    if (appended === undefined || appended === claimed.length) return true
-    // The store is asked again for every event while the key may be parked, so the rest runs only now that it is not.
-    lane.parked = false
-    return appended > 0
+    return appended
   }
 
   async #complete(entry: Entry, tookMs: number): Promise<void> {
@@ -443,17 +449,10 @@ export class SubscriptionRunner {
 
   /** Behind a head that still runs and whose lane was spilled before: what came since joins the parked ones. */
   async #spillTail(lane: Lane): Promise<void> {
-    const { holding } = this.#options
-    if (holding === undefined || lane.key === undefined || lane.head?.state !== 'running') return
+    if (lane.key === undefined || lane.head?.spill === undefined) return
     const tail = leadingClaimed(lane).filter(entry => entry.state === 'ready')
     for (const entry of tail) entry.state = 'running'
-    const works = tail.map(entry => entry.work)
-    const appended = (await holding.appendIfParked(works, lane.key)) ?? 0
-    for (const [index, entry] of tail.entries()) {
-      if (index < appended) this.#end(entry, holding.isDurable)
-      else if (entry.state === 'running') entry.state = 'ready'
-    }
-    this.#advance(lane)
+    await this.#append(tail, lane.key)
   }
 
   /** The head of a spilled lane ended: the hold store goes on with the events behind it. */
@@ -475,7 +474,8 @@ export class SubscriptionRunner {
       await book.hold(entry.work)
       await holding.release(lease)
     }
-    this.#remove(entry)
+    // The same message may have come again while it ran.
+    this.#end(entry, holding.isDurable)
   }
 
   #rememberAttempts(work: Work): void {
@@ -489,11 +489,11 @@ export class SubscriptionRunner {
     }
   }
 
-  #end(entry: Entry, durable: boolean, unsettled = false): void {
+  #end(entry: Entry, durable: boolean): void {
     if (entry.state === 'gone') return
     this.#attemptsMade.delete(entry.work.identity.event)
     this.#remove(entry)
-    if (!unsettled) entry.decide({ is: 'over', durable })
+    entry.decide({ is: 'over', durable })
   }
 
   #remove(entry: Entry): void {

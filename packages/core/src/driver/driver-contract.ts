@@ -115,7 +115,7 @@ export interface Consumer {
   /** Hands over no more of this partition. Membership, visibility and what is held are kept. */
   pause(partition: Partition): void
   resume(partition: Partition): void
-  /** Takes part in these topics too, from now on. */
+  /** Takes part in these topics too, or takes a known one in order, from now on. */
   extend(topics: readonly TopicSubscription[]): Promise<void>
   /** Where `replay` is declared; otherwise rejects. */
   seek(partition: Partition, to: { readonly position: string } | { readonly time: number }): Promise<void>
