@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -7,11 +7,11 @@ import { type CliOptions, readOptions, UsageError } from './cli/options.ts'
 import { createProgress } from './cli/progress.ts'
 import { InputRefused } from './intake/read-lines.ts'
 import { survey, type Survey } from './intake/read-orders.ts'
-import { writeReport } from './output/report.ts'
-import { summarise } from './output/summary.ts'
+import { writeReport } from './output/report/report.ts'
+import { summarise, type Summary } from './output/summary.ts'
 import { summaryTable } from './output/summary-table.ts'
 import { writeLedgers } from './output/write-ledgers.ts'
-import { runShop } from './run/run-shop.ts'
+import { runShop, type RunResult } from './run/run-shop.ts'
 
 /** 0: every invariant holds. 1: one does not. 2: what was typed or given is wrong, and nothing was started. */
 async function main(): Promise<number> {
@@ -19,36 +19,39 @@ async function main(): Promise<number> {
   if (options === undefined) return 0
   // A file that cannot be used is refused before any server is started.
   const surveyed = await survey(options.files)
-  const folder = await outFolder(options.out)
-  const summary = await runAndWrite(options, surveyed, folder)
+  const result = await runOnPostgres(options, surveyed)
+  const summary = summarise(options, result)
   process.stdout.write(`\n${summaryTable(summary)}\n\n`)
-  if (summary.unfinished.length > 0) process.stdout.write(`given up, not finished: ${summary.unfinished.join(', ')}\n`)
+  const folder = options.out ?? (await mkdtemp(join(tmpdir(), 'mekong-shop-')))
+  await writeAll(folder, summary, result)
   process.stdout.write(`ledgers: ${folder}\nreport:  ${pathToFileURL(join(folder, 'report.html')).href}\n`)
   return summary.invariants.every(invariant => invariant.holds) ? 0 : 1
 }
 
-async function runAndWrite(options: CliOptions, surveyed: Survey, folder: string): Promise<ReturnType<typeof summarise>> {
-  const progress = createProgress(process.stdout)
-  await using postgres = await openPostgres()
+async function runOnPostgres(options: CliOptions, surveyed: Survey): Promise<RunResult> {
+  await using postgres = await openPostgres().catch((cause: Error) => {
+    throw new UsageError(cause.message, { cause })
+  })
   await using database = await postgres.createDatabase()
+  const progress = createProgress(process.stdout, () => performance.now())
   try {
     const run = { ...options, survey: surveyed, broker: 'memory://shop', databaseUrl: database.url }
-    const result = await runShop(run, progress)
-    const summary = summarise({ ...run, broker: options.broker }, result)
-    await writeLedgers(folder, result.ledgers)
-    await writeFile(join(folder, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
-    await writeReport(join(folder, 'report.html'), summary, result)
-    return summary
+    return await runShop(run, progress)
   } finally {
     progress.close()
   }
 }
 
-async function outFolder(wished: string | undefined): Promise<string> {
-  if (wished === undefined) return mkdtemp(join(tmpdir(), 'mekong-shop-'))
-  await mkdir(wished, { recursive: true })
-  return wished
+async function writeAll(folder: string, summary: Summary, result: RunResult): Promise<void> {
+  await writeLedgers(folder, result.ledgers)
+  await writeFile(join(folder, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
+  await writeReport(join(folder, 'report.html'), summary, result)
 }
+
+// Whoever reads only the first lines of what is printed, as `head` does, gets the ledgers all the same.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
 
 try {
   process.exitCode = await main()

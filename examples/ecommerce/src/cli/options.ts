@@ -1,12 +1,12 @@
-import { statSync, readdirSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 
 export interface CliOptions {
   /** CSV files, in the sequence in which they are read. */
   readonly files: readonly string[]
-  /** Undefined: a fresh folder. */
+  /** A folder that exists. Undefined: a fresh one. */
   readonly out: string | undefined
   readonly initialUnits: number
   readonly limitPence: number
@@ -28,24 +28,13 @@ const brokers = ['memory']
  * @throws UsageError
  */
 export function readOptions(args: readonly string[], userFolder: string): CliOptions | undefined {
-  const command = new Command('npm start --')
-    .description('Runs real orders through four services (order, inventory, payment, email) by events, and checks every figure.')
-    .option('--orders <path>', 'a CSV file, or a folder of them (default: eight days of an online shop, 970 orders)')
-    .option('--out <folder>', 'where the ledgers, summary.json and report.html go (default: a fresh folder, printed)')
-    .option('--stock <units>', 'units of each product at the start', wholeNumber, 1_000_000)
-    .option('--payment-limit <pounds>', 'a larger total is declined', amount, 5000)
-    .option('--chaos <seed>', 'duplicates, failing handlers and restarts on purpose; the outcome must be the same', wholeNumber)
-    .option('--broker <name>', `what carries the events: ${brokers.join(', ')}`, oneOf('broker', brokers), 'memory')
-    .helpOption('--help', 'shows this')
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
+  const command = shopCommand()
   try {
     command.parse(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.code === 'commander.helpDisplayed') return undefined
-    throw new UsageError(`${error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')}; see npm start -- --help`)
+    throw new UsageError(`${inOneLine(error, command)}; npm start -- --help explains`)
   }
   const { orders = ownData, out, stock, paymentLimit, chaos, broker } = command.opts<RawOptions>()
   return {
@@ -58,6 +47,79 @@ export function readOptions(args: readonly string[], userFolder: string): CliOpt
   }
 }
 
+function shopCommand(): Command {
+  const option = (flags: string, description: string, read: (text: string) => unknown): Option =>
+    new Option(flags, description).argParser(read)
+  return new Command('npm start --')
+    .usage('[options]')
+    .description(
+      'Runs real orders through four services (order, inventory, payment, email) by events, and checks every figure.',
+    )
+    .addOption(
+      option(
+        '--orders <path>',
+        'a CSV file, or a folder of them (default: eight days of an online shop, 970 orders)',
+        path,
+      ),
+    )
+    .addOption(
+      option(
+        '--out <folder>',
+        'where the ledgers, summary.json and report.html go (default: a fresh folder, printed)',
+        path,
+      ),
+    )
+    .addOption(
+      option('--stock <units>', 'units of each product at the start', wholeNumber).default(1_000_000, '1,000,000'),
+    )
+    .addOption(
+      option('--payment-limit <pounds>', 'a sale of a larger total is declined', amount).default(5000, '5,000'),
+    )
+    .addOption(
+      option(
+        '--chaos <seed>',
+        'duplicates, failing handlers and restarts on purpose; the outcome is the same',
+        wholeNumber,
+      ),
+    )
+    .addOption(
+      option(
+        '--broker <name>',
+        `what carries the events; one of: ${brokers.join(', ')}`,
+        oneOf('broker', brokers),
+      ).default('memory', 'memory'),
+    )
+    .helpOption('-h, --help', 'shows this')
+    .addHelpText('after', help)
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+}
+
+const help = `
+Examples:
+  npm start
+  npm start -- --chaos 7
+  npm start -- --orders my-orders.csv --stock 100 --out outcome
+
+Exit code: 0 every invariant holds, 1 one does not, 2 what was typed or given is wrong and nothing was started.`
+
+function inOneLine({ code, message }: CommanderError, command: Command): string {
+  const text = message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
+  const allowed = command.options.map(option => option.long).join(', ')
+  switch (code) {
+    case 'commander.unknownOption':
+      return `${text}; allowed are ${allowed}`
+    case 'commander.excessArguments':
+      return `${text}; only options are allowed: ${allowed}`
+    default:
+      return text
+  }
+}
+
 interface RawOptions {
   readonly orders?: string
   readonly out?: string
@@ -65,6 +127,11 @@ interface RawOptions {
   readonly paymentLimit: number
   readonly chaos?: number
   readonly broker: string
+}
+
+function path(text: string): string {
+  if (text.trim() !== '') return text
+  throw new InvalidArgumentError('It must be a path.')
 }
 
 function wholeNumber(text: string): number {
@@ -88,15 +155,24 @@ function oneOf(what: string, allowed: readonly string[]): (text: string) => stri
 
 function csvFiles(path: string): readonly string[] {
   const entry = statSync(path, { throwIfNoEntry: false })
-  if (entry === undefined) throw new UsageError(`--orders: ${path} does not exist; it takes a CSV file or a folder of them`)
+  if (entry === undefined)
+    throw new UsageError(`--orders: ${path} does not exist; it takes a CSV file or a folder of them`)
   if (!entry.isDirectory()) return [path]
-  const files = readdirSync(path).filter(name => name.toLowerCase().endsWith('.csv')).sort()
+  const files = readdirSync(path)
+    .filter(name => name.toLowerCase().endsWith('.csv'))
+    .toSorted()
   if (files.length > 0) return files.map(name => join(path, name))
-  throw new UsageError(`--orders: ${path} has no .csv file`)
+  throw new UsageError(`--orders: ${path} has no .csv file; it takes a CSV file or a folder of them`)
 }
 
+/** Made now: a folder that cannot be written is no reason to stop after the work. */
 function outFolder(path: string): string {
-  const entry = statSync(path, { throwIfNoEntry: false })
-  if (entry === undefined || entry.isDirectory()) return path
-  throw new UsageError(`--out: ${path} is a file; it takes a folder`)
+  try {
+    mkdirSync(path, { recursive: true })
+    accessSync(path, constants.W_OK)
+    return path
+  } catch (error) {
+    const { code = 'error' } = error as NodeJS.ErrnoException
+    throw new UsageError(`--out: ${path} cannot be a folder to write in (${code}); it takes a folder, new or not`)
+  }
 }

@@ -1,49 +1,76 @@
-import cliProgress from 'cli-progress'
 import type { Progress } from '../run/run-shop.ts'
 
 /** A bar on a terminal, a plain line now and then elsewhere. */
 export interface ProgressDisplay extends Progress {
+  /** Leaves nothing of the bar behind. May be called again. */
   close(): void
 }
 
-const plainEveryMs = 2000
-
-export function createProgress(output: NodeJS.WriteStream): ProgressDisplay {
-  return output.isTTY ? barProgress(output) : plainProgress(output)
+/** Where progress is shown. */
+export interface ProgressOutput {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): unknown
 }
 
-function barProgress(output: NodeJS.WriteStream): ProgressDisplay {
-  const bar = new cliProgress.SingleBar({
-    stream: output,
-    format: '{bar} {value} of {total} orders ended, {placed} placed',
-    hideCursor: true,
-    clearOnComplete: true,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 30,
-  })
-  return {
-    surveyed: ({ orders }) => bar.start(orders, 0, { placed: 0 }),
-    moved: (placed, ended) => bar.update(ended, { placed }),
-    // The bar redraws below the line.
-    tell: line => void output.write(`\r\x1b[K${line}\n`),
-    close: () => bar.stop(),
-  }
+/** @param now in milliseconds */
+export function createProgress(output: ProgressOutput, now: () => number): ProgressDisplay {
+  return output.isTTY === true ? barProgress(output) : plainProgress(output, now)
 }
 
-function plainProgress(output: NodeJS.WriteStream): ProgressDisplay {
+const barCells = 30
+const clearLine = '\r\x1b[2K'
+
+function barProgress(output: ProgressOutput): ProgressDisplay {
   let total = 0
-  let printedAt = performance.now()
+  let isClosed = false
+  let line = ''
+  const draw = (): void => void output.write(`${clearLine}${line.slice(0, (output.columns ?? 80) - 1)}`)
   return {
     surveyed: ({ orders }) => {
       total = orders
     },
     moved(placed, ended) {
-      if (performance.now() - printedAt < plainEveryMs) return
-      printedAt = performance.now()
-      output.write(`${ended} of ${total} orders ended, ${placed} placed\n`)
+      if (isClosed) return
+      const share = total === 0 ? 1 : Math.min(Math.max(ended / total, 0), 1)
+      const cells = Math.floor(barCells * share)
+      line = `${'█'.repeat(cells)}${'░'.repeat(barCells - cells)} ${inWords(ended, total, placed)}`
+      draw()
+    },
+    tell(told) {
+      output.write(`${clearLine}${told}\n`)
+      draw()
+    },
+    close() {
+      if (!isClosed) output.write(clearLine)
+      isClosed = true
+    },
+  }
+}
+
+const plainEveryMs = 2000
+
+function plainProgress(output: ProgressOutput, now: () => number): ProgressDisplay {
+  let total = 0
+  let printed = ''
+  let printedAt = now()
+  return {
+    surveyed: ({ orders }) => {
+      total = orders
+    },
+    moved(placed, ended) {
+      const line = inWords(ended, total, placed)
+      if (line === printed || now() - printedAt < plainEveryMs) return
+      printed = line
+      printedAt = now()
+      output.write(`${line}\n`)
     },
     tell: line => void output.write(`${line}\n`),
     close: () => undefined,
   }
+}
+
+function inWords(ended: number, total: number, placed: number): string {
+  const figure = (value: number): string => value.toLocaleString('en-GB')
+  return `${figure(ended)} of ${figure(total)} orders ended, ${figure(placed)} placed`
 }

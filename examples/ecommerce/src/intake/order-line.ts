@@ -40,7 +40,9 @@ export interface OrderLine {
   readonly customerId: string
 }
 
-export type JudgedLine = { readonly is: 'valid'; readonly line: OrderLine } | { readonly is: 'rejected'; readonly reason: Rejection }
+export type JudgedLine =
+  | { readonly is: 'valid'; readonly line: OrderLine }
+  | { readonly is: 'rejected'; readonly reason: Rejection }
 
 /** Judges one line by the rules of the README; the first rule that it breaks is the reason. */
 export function judgeLine(raw: RawLine): JudgedLine {
@@ -67,16 +69,16 @@ function kindOf(invoice: string): OrderLine['kind'] | undefined {
   return /^C\d+$/.test(invoice) ? 'return' : undefined
 }
 
-/** Decimal text without an exponent and of a length that is a price: exact sums stay small. */
+/** Decimal text, of at most two digits in its exponent: what it adds up to is exact, and not of any length. */
 function isPrice(text: string): boolean {
-  return text.length <= 30 && /^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?$/i.test(text)
 }
 
-/** A day and time that exist: `2010-12-01 08:26:00`, seconds optional, `T` allowed. */
+/** A day that exists, with or without a time: `2010-12-01 08:26:00`, seconds optional, `T` and `Z` allowed. */
 function isDate(text: string): boolean {
-  const match = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?)$/.exec(text)
+  const match = /^(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2})?)Z?)?$/.exec(text)
   if (match === null) return false
   const [, day = '', time = ''] = match
-  const date = new Date(`${day}T${time.padEnd(8, ':00')}Z`)
+  const date = new Date(`${day}T${time}${'00:00:00'.slice(time.length)}Z`)
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day)
 }

@@ -1,7 +1,7 @@
 import { Big } from 'big.js'
 import type { Order } from '../order/order-service.ts'
 import { judgeLine, type OrderLine, type Rejection } from './order-line.ts'
-import { readLines } from './read-lines.ts'
+import { InputRefused, readLines } from './read-lines.ts'
 
 export interface RejectedLine {
   readonly file: string
@@ -20,6 +20,9 @@ export interface Survey {
   readonly lastLineOf: ReadonlyMap<string, number>
 }
 
+/** Sums of pence and of units stay below it, so that a number holds each of them exactly. */
+const maxSum = 2 ** 52
+
 /**
  * Reads everything once, so that a bad file is refused before anything runs and the second pass knows when an order is
  * complete: memory then holds only the orders that are open.
@@ -30,11 +33,22 @@ export async function survey(files: readonly string[]): Promise<Survey> {
   const lastLineOf = new Map<string, number>()
   let lines = 0
   let valid = 0
-  for await (const { raw } of readLines(files)) {
+  let pence = 0
+  let units = 0
+  for await (const { file, line, raw } of readLines(files)) {
     lines++
     if (raw.InvoiceNo !== '') invoices.add(raw.InvoiceNo)
     const judged = judgeLine(raw)
-    if (judged.is === 'valid') lastLineOf.set(judged.line.invoice, valid++)
+    if (judged.is === 'rejected') continue
+    lastLineOf.set(judged.line.invoice, valid++)
+    units += judged.line.units
+    pence += judged.line.units * Number(judged.line.price) * 100
+    const tooLarge = units > maxSum ? 'Quantity' : pence > maxSum ? 'UnitPrice' : undefined
+    if (tooLarge !== undefined) {
+      throw new InputRefused(
+        `${file}, line ${line}, column ${tooLarge}: too large to be counted exactly, with what stands before it`,
+      )
+    }
   }
   const orders = lastLineOf.size
   return { lines, invoices: invoices.size, invoicesWithoutOrder: invoices.size - orders, orders, lastLineOf }

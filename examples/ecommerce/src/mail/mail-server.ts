@@ -50,7 +50,7 @@ export async function startMailServer(): Promise<MailServer> {
     get sentTwice() {
       return sentTwice
     },
-    [Symbol.asyncDispose]: () => new Promise<void>(resolve => void server.close(resolve)),
+    [Symbol.asyncDispose]: () => new Promise<void>(resolve => server.close(resolve)),
   }
 }
 

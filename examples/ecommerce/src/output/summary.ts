@@ -35,17 +35,23 @@ export interface Summary {
 export function summarise({ broker, chaosSeed }: Pick<RunOptions, 'broker' | 'chaosSeed'>, result: RunResult): Summary {
   const { survey, ledgers, tally, latencies, tookMs } = result
   const { orders, payments, rejectedLines } = ledgers
-  const took = latencies.map(latency => latency.tookMs).sort((a, b) => a - b)
+  const took = latencies.map(latency => latency.tookMs).toSorted((a, b) => a - b)
   const paid = (kind: string): number =>
     payments.filter(payment => payment.kind === kind).reduce((pence, payment) => pence + payment.amount_pence, 0)
   return {
     broker,
     chaosSeed: chaosSeed ?? null,
     orders: orders.length,
-    ordersByOutcome: countBy(['completed', 'rejected', 'cancelled', 'refunded'], orders.map(order => order.status)),
+    ordersByOutcome: countBy(
+      ['completed', 'rejected', 'cancelled', 'refunded'],
+      orders.map(order => order.status),
+    ),
     lines: survey.lines,
     linesRejected: rejectedLines.length,
-    linesRejectedByReason: countBy(rejections, rejectedLines.map(line => line.reason)),
+    linesRejectedByReason: countBy(
+      rejections,
+      rejectedLines.map(line => line.reason),
+    ),
     invoices: survey.invoices,
     invoicesWithoutOrder: survey.invoicesWithoutOrder,
     chargedPence: paid('charge'),

@@ -1,0 +1,39 @@
+import type { RunResult } from '../../run/run-shop.ts'
+
+/** One order in the chart: seconds since the first was placed, and milliseconds to its email. */
+interface Point {
+  readonly x: number
+  readonly y: number
+}
+
+/** What `report.js` draws. */
+export interface ChartData {
+  readonly outcomes: readonly { readonly outcome: string; readonly orders: number; readonly points: readonly Point[] }[]
+}
+
+const outcomes = ['completed', 'rejected', 'cancelled', 'refunded', 'open']
+/** More dots than that are a blot, and a page that does not open. */
+const maxPoints = 5000
+
+export function chartData({ ledgers: { orders }, latencies }: RunResult): ChartData {
+  const statusOf = new Map(orders.map(order => [order.order_id, order.status]))
+  const shown = sample(latencies, maxPoints)
+  const start = latencies.reduce((first, { placedMs }) => Math.min(first, placedMs), Infinity)
+  return {
+    outcomes: outcomes
+      .map(outcome => ({
+        outcome,
+        orders: orders.filter(order => order.status === outcome).length,
+        points: shown
+          .filter(({ orderId }) => statusOf.get(orderId) === outcome)
+          .map(({ placedMs, tookMs }) => ({ x: (placedMs - start) / 1000, y: Math.round(tookMs) })),
+      }))
+      .filter(({ outcome, orders: count }) => outcome !== 'open' || count > 0),
+  }
+}
+
+/** Evenly thinned. */
+function sample<T>(values: readonly T[], most: number): readonly T[] {
+  const step = Math.ceil(values.length / most)
+  return step <= 1 ? values : values.filter((_, index) => index % step === 0)
+}
