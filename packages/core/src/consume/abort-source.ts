@@ -5,10 +5,6 @@ export class AbortSource {
   #controller: AbortController | undefined
   #reason: MekongError | undefined
 
-  get reason(): MekongError | undefined {
-    return this.#reason
-  }
-
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#reason !== undefined) this.#controller.abort(this.#reason)

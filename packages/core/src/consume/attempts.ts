@@ -54,6 +54,7 @@ export class Attempts {
     const startedAt = clock.monotonic()
     let spentMs = 0
     for (let inRow = 1; ; inRow++) {
+      if (work.gone !== undefined) return { is: 'aborted' }
       work.attempts++
       const error = await this.#once(work)
       if (error === undefined) return { is: 'completed', tookMs: clock.monotonic() - startedAt }
@@ -62,7 +63,7 @@ export class Attempts {
         observe({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
         return { is: 'busy' }
       }
-      if (work.abortion.reason !== undefined && work.abortion.reason.code !== 'HANDLER_TIMEOUT') return { is: 'aborted' }
+      if (work.gone !== undefined) return { is: 'aborted' }
       const failure = { error, attempt: work.attempts, inRow: work.isOverrun ? Infinity : inRow, spentMs }
       work.rearm()
       const step = nextStep(subscription.retry, failure, random)
@@ -70,7 +71,6 @@ export class Attempts {
       this.#report(work, error, 'retry')
       spentMs += step.afterMs
       await wait(clock, step.afterMs, work.abortion.signal)
-      if (work.abortion.reason !== undefined) return { is: 'aborted' }
     }
   }
 
@@ -86,7 +86,7 @@ export class Attempts {
 
   /** One run: undefined when it succeeded, else what was thrown. */
   async #once(work: Work): Promise<unknown> {
-    const { subscription, publishFrom, contract } = this.#options
+    const { subscription, publishFrom } = this.#options
     const { attributes } = work.envelope
     const context = new EventContext({
       attributes,
@@ -100,13 +100,18 @@ export class Attempts {
       abortion: work.abortion,
     })
     try {
-      const event = await readData(definitionOf(attributes.type, contract), attributes, work.message)
-      await this.#untilDeadline(work, this.#handle(event, context))
+      await this.#untilDeadline(work, this.#readAndHandle(work, context))
       if (context.isDuplicate) this.#options.observe({ is: 'duplicate', by: 'inbox', ...named(subscription, work) })
       return undefined
     } catch (error) {
       return error ?? new MekongError('HANDLER_FAILED', `the handler of ${subscription.name} rejected with nothing`)
     }
+  }
+
+  async #readAndHandle({ envelope, message }: Work, context: HandlerContext): Promise<void> {
+    const { attributes } = envelope
+    const event = await readData(definitionOf(attributes.type, this.#options.contract), attributes, message)
+    await this.#handle(event, context)
   }
 
   /**
@@ -115,6 +120,7 @@ export class Attempts {
    */
   #untilDeadline(work: Work, handled: Promise<void>): Promise<void> {
     const { subscription, clock, abortGraceMs } = this.#options
+    const { abortion } = work
     return new Promise((resolve, reject) => {
       let cancelGrace: (() => void) | undefined
       let timeout: MekongError | undefined
@@ -124,7 +130,7 @@ export class Attempts {
           `${subscription.name} took longer than ${subscription.timeoutMs} ms for ${work.envelope.attributes.type}`,
           { retryable: true },
         )
-        work.abort(timeout)
+        abortion.abort(timeout)
         cancelGrace = clock.after(abortGraceMs, () => {
           work.isOverrun = true
           reject(timeout)

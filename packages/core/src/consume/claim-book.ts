@@ -78,12 +78,25 @@ export class ClaimBook {
     await this.#releases.ask(work.claim)
   }
 
-  /** Now, before something is written that must not come from a zombie. Rejects when the store is out of reach. */
-  extendNow(works: readonly Work[]): Promise<readonly boolean[]> {
-    return this.#options.store.extend(
+  /** Resolves when the store has everything back that was released. */
+  released(): Promise<void> {
+    return this.#releases.idle()
+  }
+
+  /**
+   * Now, before something is written that must not come from a zombie; what is lost is said to be so before this resolves.
+   * Rejects when the store is out of reach.
+   */
+  async extendNow(works: readonly Work[]): Promise<readonly boolean[]> {
+    const { store, leaseMs, onLost } = this.#options
+    const extended = await store.extend(
       works.map(work => work.claim),
-      this.#options.leaseMs,
+      leaseMs,
     )
+    for (const [index, work] of works.entries()) {
+      if (extended[index] === false && this.#keeper.forget(work)) onLost(work)
+    }
+    return extended
   }
 
   #request(work: Work, from: 'live' | 'held'): ClaimRequest {

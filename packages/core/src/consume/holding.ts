@@ -98,10 +98,9 @@ export class Holding {
       return lost < 0 ? 'nothing' : 'lost'
     })
     if (stoppedBy === undefined || stoppedBy === 'full') return undefined
-    for (const work of works.slice(0, count)) {
-      await this.#options.book.hold(work)
-      this.#report(work, 'parked', key, waitsBehind)
-    }
+    const taken = works.slice(0, count)
+    await Promise.all(taken.map(work => this.#options.book.hold(work)))
+    for (const work of taken) this.#report(work, 'parked', key, waitsBehind)
     return { count, stoppedBy: stoppedBy === 'nothing' ? undefined : stoppedBy }
   }
 

@@ -13,7 +13,9 @@ export interface LeaseKeeperOptions<Lease> {
 /** Prolongs what is kept each third of the lease. A failed call is not repeated: the next third is the repetition. */
 export class LeaseKeeper<Lease> {
   readonly #options: LeaseKeeperOptions<Lease>
-  readonly #kept = new Set<Lease>()
+  /** With a number for each time that it was kept: an answer about an earlier time says nothing about now. */
+  readonly #kept = new Map<Lease, number>()
+  #times = 0
   #isArmed = false
 
   constructor(options: LeaseKeeperOptions<Lease>) {
@@ -21,12 +23,13 @@ export class LeaseKeeper<Lease> {
   }
 
   keep(lease: Lease): void {
-    this.#kept.add(lease)
+    this.#kept.set(lease, ++this.#times)
     this.#arm()
   }
 
-  forget(lease: Lease): void {
-    this.#kept.delete(lease)
+  /** False: it was not kept. */
+  forget(lease: Lease): boolean {
+    return this.#kept.delete(lease)
   }
 
   #arm(): void {
@@ -44,10 +47,13 @@ export class LeaseKeeper<Lease> {
     const kept = [...this.#kept]
     if (kept.length === 0 || this.#options.signal.aborted) return
     try {
-      const extended = await this.#options.extend(kept, this.#options.leaseMs)
-      kept.forEach((lease, index) => {
-        if (extended[index] === false && this.#kept.delete(lease)) this.#options.onLost(lease)
-      })
+      const leases = kept.map(([lease]) => lease)
+      const extended = await this.#options.extend(leases, this.#options.leaseMs)
+      for (const [index, [lease, time]] of kept.entries()) {
+        if (extended[index] !== false || this.#kept.get(lease) !== time) continue
+        this.#kept.delete(lease)
+        this.#options.onLost(lease)
+      }
     } catch (error) {
       this.#options.onFailure(error)
     }

@@ -1,3 +1,4 @@
+import { MekongError } from '../error.ts'
 import { persist, type Persistence } from './persist.ts'
 
 const maxInOneTrip = 1000
@@ -14,7 +15,7 @@ export interface RoundTripOptions<Item, Answer> extends Persistence {
 export class RoundTrips<Item, Answer> {
   readonly #options: RoundTripOptions<Item, Answer>
   #waiting: { readonly item: Item; readonly answer: (answer: Answer | undefined) => void }[] = []
-  #underWay = false
+  #travelling: Promise<void> | undefined
 
   constructor(options: RoundTripOptions<Item, Answer>) {
     this.#options = options
@@ -23,9 +24,7 @@ export class RoundTrips<Item, Answer> {
   ask(item: Item): Promise<Answer | undefined> {
     return new Promise(resolve => {
       this.#waiting.push({ item, answer: resolve })
-      if (this.#underWay) return
-      this.#underWay = true
-      queueMicrotask(() => void this.#travel())
+      this.#travelling ??= this.#travel()
     })
   }
 
@@ -34,13 +33,26 @@ export class RoundTrips<Item, Answer> {
     return Promise.all(items.map(item => this.ask(item)))
   }
 
+  /** Resolves when everything that was asked for is answered. */
+  idle(): Promise<void> {
+    return this.#travelling ?? Promise.resolve()
+  }
+
   async #travel(): Promise<void> {
+    // What else is asked in this turn comes along.
+    await Promise.resolve()
     while (this.#waiting.length > 0) {
       const trip = this.#waiting.splice(0, maxInOneTrip)
       const items = trip.map(one => one.item)
-      const answers = await persist(() => this.#options.call(items), this.#options)
+      const answers = await persist(() => this.#call(items), this.#options)
       trip.forEach((one, index) => one.answer(answers?.[index]))
     }
-    this.#underWay = false
+    this.#travelling = undefined
+  }
+
+  async #call(items: readonly Item[]): Promise<readonly Answer[]> {
+    const answers = await this.#options.call(items)
+    if (answers.length === items.length) return answers
+    throw new MekongError('STORE_UNAVAILABLE', `the store gave ${answers.length} answers to ${items.length} questions`)
   }
 }

@@ -56,6 +56,7 @@ export class SubscriptionRunner {
   /** Keys that may be parked; read when a partition is assigned, so only where a partition stays with its owner. */
   readonly #parkedKeys = new Set<string>()
   readonly #attemptsMade = new Map<string, number>()
+  readonly #admissions = new Set<Promise<void>>()
   #whenIdle: (() => void)[] = []
   #isClosing = false
 
@@ -69,7 +70,12 @@ export class SubscriptionRunner {
   async assigned(): Promise<void> {
     const { holding, capabilities } = this.#options
     if (holding === undefined || !this.subscription.ordered || capabilities.affinity !== 'partition') return
-    for (const key of (await holding.parkedKeys()) ?? []) this.#parkedKeys.add(key)
+    for (const key of (await holding.parkedKeys()) ?? []) {
+      this.#parkedKeys.add(key)
+      // Held by an owner in between, while a handler of this process still ran from the time before.
+      const lane = this.#lanes.get(key)
+      if (lane !== undefined) lane.parked = true
+    }
   }
 
   /** All that arrived together: one round trip claims it. */
@@ -97,6 +103,7 @@ export class SubscriptionRunner {
       else waiting.push(entry)
     }
     this.#drop(waiting)
+    this.#checkIdle()
     if (how === 'drain') await this.#untilNoneRuns(entry => entry.isOn(partition))
   }
 
@@ -104,6 +111,7 @@ export class SubscriptionRunner {
   lost(deliveries: ReadonlySet<Delivery>): void {
     for (const entry of this.#entries.values()) entry.detach(delivery => deliveries.has(delivery))
     this.#drop([...this.#entries.values()].filter(entry => entry.isDetached && entry.state !== 'running'))
+    this.#checkIdle()
   }
 
   /** Another owner took the claim over: what runs hears of it, what waits asks again when its turn comes. */
@@ -119,7 +127,7 @@ export class SubscriptionRunner {
   async spill(partition: Partition, most: number): Promise<void> {
     for (const lane of [...this.#lanes.values()]) {
       const filled = lane.entries().filter(entry => entry.isOn(partition)).length
-      if (filled <= most || lane.stopped) continue
+      if (filled <= most || lane.stopped || lane.isMoving) continue
       if (lane.parked) await this.#spillTail(lane)
       else await this.#spillLane(lane)
     }
@@ -137,6 +145,8 @@ export class SubscriptionRunner {
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
     await this.#untilNoneRuns(() => true)
+    // Claims that are not given back would let the next owner wait for their leases to run out.
+    await Promise.race([this.#untilGivenBack(), aborted(signal)])
     signal.removeEventListener('abort', abort)
   }
 
@@ -172,7 +182,13 @@ export class SubscriptionRunner {
     return lane
   }
 
-  async #admit(entries: readonly Entry[]): Promise<void> {
+  #admit(entries: readonly Entry[]): Promise<void> {
+    const admission = this.#claim(entries).finally(() => this.#admissions.delete(admission))
+    this.#admissions.add(admission)
+    return admission
+  }
+
+  async #claim(entries: readonly Entry[]): Promise<void> {
     const answers = await this.#options.book.claimAll(entries.map(entry => entry.work))
     const unsure: Entry[] = []
     entries.forEach((entry, index) => {
@@ -227,8 +243,8 @@ export class SubscriptionRunner {
   async #claimAgain(entry: Entry, afterMs: number): Promise<void> {
     const { clock, signal, newToken } = this.#options
     entry.state = 'claiming'
-    entry.work.rearm()
-    await wait(clock, afterMs, signal)
+    entry.work.renew()
+    if (!this.#isClosing) await wait(clock, afterMs, signal)
     if (entry.state !== 'claiming') return
     if (this.#isClosing) return this.#drop([entry])
     // Its own token finds its own claim.
@@ -282,9 +298,11 @@ export class SubscriptionRunner {
   #dispatch(): void {
     if (this.#isClosing) return
     for (const lane of this.#ready) {
-      if (!this.#options.slots.take()) return
+      const isReady = lane.head?.state === 'ready'
+      if (isReady && !this.#options.slots.take()) return
       this.#ready.delete(lane)
-      void this.#turn(lane)
+      if (isReady) void this.#turn(lane)
+      else this.#idle(lane)
     }
   }
 
@@ -297,10 +315,14 @@ export class SubscriptionRunner {
       this.#options.observe({ is: 'notice', message: `${this.subscription.name}: ${String(error)}` })
       if (entry !== undefined && entry.state !== 'gone') void this.#claimAgain(entry, busyPauseMs)
     }
-    lane.busy = false
-    this.#advance(lane)
+    this.#idle(lane)
     this.#options.slots.give()
     this.#checkIdle()
+  }
+
+  #idle(lane: Lane): void {
+    lane.busy = false
+    this.#advance(lane)
   }
 
   async #process(entry: Entry): Promise<void> {
@@ -316,6 +338,7 @@ export class SubscriptionRunner {
       case 'dead':
         return this.#dead(entry, outcome.error)
       case 'busy':
+        if (entry.isDetached) return this.#giveBack(entry)
         void this.#claimAgain(entry, busyPauseMs)
         return
       case 'aborted':
@@ -328,25 +351,40 @@ export class SubscriptionRunner {
     const { holding } = this.#options
     if (holding === undefined || lane.key === undefined) return false
     const claimed = leadingClaimed(lane)
-    for (const entry of claimed) entry.state = 'running'
-    const appended = await this.#append(claimed, lane.key)
+    const appended = await this.#append(claimed, lane, lane.key)
     // While the key may be parked the store is asked before each event, so the rest runs only now that it is free.
     if (appended?.stoppedBy === 'not-parked') lane.parked = false
     return appended?.stoppedBy !== 'not-parked' || appended.count > 0
   }
 
-  /** These are marked as running; those that did not find room in the parked lane are what they were. */
-  async #append(entries: readonly Entry[], key: string): Promise<Appended | undefined> {
+  /** These are at work meanwhile; what found no room in the parked lane waits for its turn, unless that is now. */
+  async #append(entries: readonly Entry[], lane: Lane, key: string): Promise<Appended | undefined> {
     const { holding } = this.#options
+    lane.isMoving = true
+    for (const entry of entries) entry.state = 'running'
     const works = entries.map(entry => entry.work)
     const appended = await holding?.appendIfParked(works, key)
+    lane.isMoving = false
+    const next = appended?.stoppedBy === 'not-parked' && appended.count === 0 ? lane.head : undefined
     for (const [index, entry] of entries.entries()) {
       if (appended === undefined) this.#remove(entry)
       else if (index < appended.count) this.#end(entry, holding?.isDurable ?? false)
-      else if (index === appended.count && appended.stoppedBy === 'lost') this.#reclaim(entry)
-      else if (entry !== entry.lane.head) entry.state = 'ready'
+      else if (entry !== next) this.#stay(entry)
     }
     return appended
+  }
+
+  /** The hold store did not take it: it waits for its turn, unless it was lost meanwhile. */
+  #stay(entry: Entry): void {
+    if (entry.state === 'gone') {
+      if (entry.isClaimed) void this.#options.book.release(entry.work)
+    } else if (!entry.isClaimed) this.#reclaim(entry)
+    else {
+      entry.state = 'ready'
+      entry.work.renew()
+      if (entry.isDetached || this.#isClosing) this.#drop([entry])
+    }
+    this.#checkIdle()
   }
 
   async #complete(entry: Entry, tookMs: number): Promise<void> {
@@ -430,16 +468,16 @@ export class SubscriptionRunner {
     const works = claimed.map(entry => entry.work)
     const waiting = claimed.filter(entry => entry.state !== 'running')
     for (const entry of waiting) entry.state = 'running'
+    lane.isMoving = true
     const lease = await holding.spill(works, lane.key)
+    lane.isMoving = false
     if (lease === undefined) {
-      for (const entry of waiting) if (entry.state === 'running') entry.state = 'ready'
-      return
+      for (const entry of waiting) this.#stay(entry)
+      return this.#advance(lane)
     }
     lane.parked = true
-    for (const entry of waiting) {
-      await book.hold(entry.work)
-      this.#end(entry, holding.isDurable)
-    }
+    await Promise.all(waiting.map(entry => book.hold(entry.work)))
+    for (const entry of waiting) this.#end(entry, holding.isDurable)
     const head = claimed[0]
     if (isHeadRunning && head?.state === 'running') {
       head.spill = lease
@@ -451,8 +489,8 @@ export class SubscriptionRunner {
   async #spillTail(lane: Lane): Promise<void> {
     if (lane.key === undefined || lane.head?.spill === undefined) return
     const tail = leadingClaimed(lane).filter(entry => entry.state === 'ready')
-    for (const entry of tail) entry.state = 'running'
-    await this.#append(tail, lane.key)
+    await this.#append(tail, lane, lane.key)
+    this.#advance(lane)
   }
 
   /** The head of a spilled lane ended: the hold store goes on with the events behind it. */
@@ -505,6 +543,7 @@ export class SubscriptionRunner {
     entry.state = 'gone'
     if (this.#entries.get(entry.work.identity.event) === entry) this.#entries.delete(entry.work.identity.event)
     entry.lane.remove(entry)
+    this.#checkIdle()
   }
 
   /**
@@ -524,7 +563,13 @@ export class SubscriptionRunner {
     while (runs()) await new Promise<void>(resolve => this.#whenIdle.push(resolve))
   }
 
+  async #untilGivenBack(): Promise<void> {
+    await Promise.all(this.#admissions)
+    await this.#options.book.released()
+  }
+
   #checkIdle(): void {
+    if (this.#whenIdle.length === 0) return
     const waiting = this.#whenIdle
     this.#whenIdle = []
     for (const resolve of waiting) resolve()
@@ -533,6 +578,11 @@ export class SubscriptionRunner {
 
 function wentAway({ topic, id }: Partition): MekongError {
   return new MekongError('HANDLER_ABORTED', `partition ${id} of ${topic} went to another consumer`, { retryable: true })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
 
 /** The entries at the front of a lane that are ours. */

@@ -27,6 +27,8 @@ export class Work {
   isOverrun = false
   /** Of the attempt at hand; an attempt that has ended keeps the one it was given. */
   abortion: AbortSource = new AbortSource()
+  /** Why no further attempt may begin: its partition, its claim or the time of closing is gone. */
+  gone: MekongError | undefined
 
   constructor(parts: { envelope: Envelope; message: Incoming; identity: Identity; token: string; attempts: number }) {
     this.envelope = parts.envelope
@@ -41,7 +43,9 @@ export class Work {
     return { identity: this.identity, token: this.token, fence: this.fence }
   }
 
+  /** Ends the attempt at hand, whatever ended it already, and all that would follow it. */
   abort(reason: MekongError): void {
+    this.gone ??= reason
     this.abortion.abort(reason)
   }
 
@@ -49,5 +53,11 @@ export class Work {
   rearm(): void {
     this.isOverrun = false
     this.abortion = new AbortSource()
+  }
+
+  /** It is asked for anew: what ended it before is over. */
+  renew(): void {
+    this.gone = undefined
+    this.rearm()
   }
 }
