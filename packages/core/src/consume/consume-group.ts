@@ -125,7 +125,10 @@ export class ConsumeGroup {
       onFailure: unavailable('idempotency'),
       store: idempotency,
       leaseMs: tuning.leaseMs,
-      onLost: work => runner.claimLost(work),
+      onLost: work => {
+        runner.claimLost(work)
+        heldRunner?.claimLost(work)
+      },
     })
     const holding =
       hold === undefined

@@ -26,7 +26,8 @@ export interface HeldRunnerOptions extends Persistence {
   readonly clock: Clock
 }
 
-const leastPauseMs = 20
+/** Whatever the store says is due: it is not asked more often than this for what it does not give. */
+const shortestSleepMs = 10
 
 /**
  * Hands held events to the handler again when they are due: delayed ones at their time, dead ones after a redrive, parked
@@ -37,8 +38,10 @@ export class HeldRunner {
   readonly #options: HeldRunnerOptions
   readonly #running = new Map<Work | HoldLease, Promise<void>>()
   readonly #works = new Set<Work>()
-  #wake: () => void = () => undefined
-  #isStopping = false
+  readonly #stopping = new AbortController()
+  /** Woken while it worked: look again before sleeping. */
+  #isWoken = false
+  #endSleep: () => void = () => undefined
   #loop: Promise<void> | undefined
 
   constructor(options: HeldRunnerOptions) {
@@ -51,12 +54,19 @@ export class HeldRunner {
 
   /** Something was held or made due: look now rather than at the next poll. */
   wake(): void {
-    this.#wake()
+    this.#isWoken = true
+    this.#endSleep()
+  }
+
+  /** Another owner took the claim over: a handler that runs under it hears of that. */
+  claimLost(work: Work): void {
+    if (!this.#works.has(work)) return
+    work.abort(new MekongError('FENCED', 'another owner took the event over', { retryable: true }))
   }
 
   /** Finishes the events at work; lanes not begun stay due. At `signal` their handlers are told to stop. */
   async drain(signal: AbortSignal): Promise<void> {
-    this.#isStopping = true
+    this.#stopping.abort()
     this.wake()
     const abort = (): void => {
       for (const work of this.#works) work.abort(new MekongError('HANDLER_ABORTED', 'the event bus closes', { retryable: true }))
@@ -69,105 +79,124 @@ export class HeldRunner {
   }
 
   async #run(): Promise<void> {
-    const { subscription, holding, owner, leaseMs, signal } = this.#options
+    const { subscription, holding, owner, leaseMs, pollMs, signal } = this.#options
     while (!this.#isStopping && !signal.aborted) {
+      this.#isWoken = false
       const limit = subscription.concurrency - this.#running.size
+      if (limit === 0) {
+        // The end of a lane wakes it.
+        await this.#sleep(pollMs)
+        continue
+      }
       const request = { owner, leaseMs, limit }
-      const leases = limit > 0 ? await persist(() => holding.store.leaseDue(subscription.scope, request), this.#options) : []
+      const leases = await persist(() => holding.store.leaseDue(subscription.scope, request), this.#options)
       for (const lease of leases ?? []) this.#begin(lease)
-      if (limit === 0) await this.#untilWoken(undefined)
-      else if (leases?.length !== limit) await this.#sleep()
+      if (leases?.length !== limit) await this.#sleep(await this.#untilDueMs())
     }
   }
 
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
   #begin(lease: HoldLease): void {
-    const lane = this.#runLane(lease).finally(() => {
-      this.#running.delete(lease)
-      this.wake()
-    })
+    const { observe, subscription, holding } = this.#options
+    const lane = this.#runLane(lease)
+      .catch((error: unknown) => {
+        // Nothing in it may throw; if it does, the lease runs out and the lane is due again.
+        holding.leases.forget(lease)
+        observe({ is: 'notice', message: `${subscription.name}: ${String(error)}` })
+      })
+      .finally(() => {
+        this.#running.delete(lease)
+        this.wake()
+      })
     this.#running.set(lease, lane)
   }
 
-  /** Until the next event falls due, a poll is due, or somebody wakes it. */
-  async #sleep(): Promise<void> {
+  /** Until the next event falls due, or other processes may have made one due. */
+  async #untilDueMs(): Promise<number> {
     const { clock, pollMs, holding, subscription } = this.#options
     const dueAt = await persist(() => holding.store.nextDueAt(subscription.scope), this.#options)
-    // What looks due by our clock and was not given out is another's at the moment, or due by the store's clock later.
-    await this.#untilWoken(dueAt === undefined ? pollMs : Math.min(pollMs, Math.max(leastPauseMs, dueAt - clock.now())))
+    return dueAt === undefined ? pollMs : Math.min(pollMs, Math.max(shortestSleepMs, dueAt - clock.now()))
   }
 
-  async #untilWoken(pauseMs: number | undefined): Promise<void> {
-    if (this.#isStopping) return
+  async #sleep(ms: number): Promise<void> {
+    if (this.#isWoken || this.#isStopping) return
     await new Promise<void>(resolve => {
-      const cancel = pauseMs === undefined ? undefined : this.#options.clock.after(pauseMs, resolve, 'background')
-      this.#wake = () => {
-        cancel?.()
+      const cancel = this.#options.clock.after(ms, resolve, 'background')
+      this.#endSleep = () => {
+        cancel()
         resolve()
       }
     })
   }
 
   async #runLane(lease: HoldLease): Promise<void> {
-    const { holding, slots } = this.#options
+    const { holding, slots, clock } = this.#options
     holding.leases.keep(lease)
-    let goesOn = true
-    while (goesOn && !this.#isStopping) {
+    let pauseMs: number | undefined = 0
+    while (pauseMs !== undefined && !this.#isStopping) {
       const event = await persist(() => holding.store.head(lease), this.#options)
       if (event === undefined) break
       await slots.acquire()
-      goesOn = await this.#runEvent(lease, event).finally(() => slots.give())
+      pauseMs = await this.#runEvent(lease, event).finally(() => slots.give())
+      if (pauseMs !== undefined && pauseMs > 0) await wait(clock, pauseMs, this.#stopping.signal)
     }
     await holding.release(lease)
   }
 
-  /** True: the lane is still ours and may have more. */
-  async #runEvent(lease: HoldLease, event: HeldEvent): Promise<boolean> {
-    const { book, holding, subscription, clock } = this.#options
+  /** After how long the lane, which is still ours, goes on; undefined: it is not ours, or is not to go on. */
+  async #runEvent(lease: HoldLease, event: HeldEvent): Promise<number | undefined> {
+    if (this.#isStopping) return undefined
+    const { book, holding, subscription } = this.#options
     const work = workOf(event, subscription, this.#options.newToken())
     const answer = await book.claimHeld(work)
     switch (answer?.is) {
       case undefined:
-        return false
+        return undefined
       case 'done':
-        return (await holding.finish(lease, event.event)) === 'more'
+        return atOnceIf(await holding.finish(lease, event.event))
       case 'busy':
       case 'held':
         // The one who runs it, or ran it and is paused, keeps its claim: its lane stays ours, and waits.
-        await wait(clock, Math.min(answer.is === 'busy' ? answer.forMs : busyPauseMs, busyPauseMs), this.#options.signal)
-        return true
+        return Math.min(answer.is === 'busy' ? answer.forMs : busyPauseMs, busyPauseMs)
       case 'mine':
         book.keep(work, answer.fence)
         return this.#attempt(lease, work)
     }
   }
 
-  async #attempt(lease: HoldLease, work: Work): Promise<boolean> {
+  async #attempt(lease: HoldLease, work: Work): Promise<number | undefined> {
     const { book, holding, attempts, clock, observe, subscription } = this.#options
     observe({ is: 'redriven', attempt: work.attempts + 1, ...named(subscription, work) })
     this.#works.add(work)
     const outcome = await attempts.run(work).finally(() => this.#works.delete(work))
     switch (outcome.is) {
       case 'completed':
-        if ((await book.complete(work)) !== true) return false
+        if ((await book.complete(work)) !== true) return undefined
         observe({ is: 'completed', attempt: work.attempts, tookMs: outcome.tookMs, ...named(subscription, work) })
-        return (await holding.finish(lease, work.identity.event)) === 'more'
+        return atOnceIf(await holding.finish(lease, work.identity.event))
       case 'delay':
         await holding.keep(lease, work, { state: 'delayed', dueAt: clock.now() + outcome.afterMs, error: outcome.error })
-        return false
+        return undefined
       case 'dead':
         if (lease.ordered && subscription.onDead === 'continue') {
-          return (await holding.setAside(lease, work, outcome.error)) === 'more'
+          return atOnceIf(await holding.setAside(lease, work, outcome.error))
         }
         await holding.keep(lease, work, { state: 'dead', dueAt: undefined, error: outcome.error })
-        return false
+        return undefined
       case 'busy':
       case 'aborted':
         // Still held: a claim that is only given back would let the broker's next delivery run beside the record.
         await book.hold(work)
-        await wait(clock, outcome.is === 'busy' ? busyPauseMs : 0, this.#options.signal)
-        return outcome.is === 'busy'
+        return outcome.is === 'busy' ? busyPauseMs : undefined
     }
   }
+}
+
+function atOnceIf(left: 'more' | 'unparked' | 'lost'): 0 | undefined {
+  return left === 'more' ? 0 : undefined
 }
 
 function workOf(event: HeldEvent, subscription: Subscription, token: string): Work {
