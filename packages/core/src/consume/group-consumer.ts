@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { wait, type Clock } from '../clock.ts'
 import type {
   Consumer,
   ConsumerStatus,
@@ -17,6 +17,7 @@ import { openEnvelope } from './envelope.ts'
 import { persist } from './persist.ts'
 import { Settlements } from './settlements.ts'
 import type { Arrival, SubscriptionRunner } from './subscription-runner.ts'
+import { sinkWhile } from './sink-while.ts'
 import { Watchdog } from './watchdog.ts'
 
 export interface GroupConsumerOptions {
@@ -34,11 +35,17 @@ export interface GroupConsumerOptions {
 interface Held {
   readonly partition: Partition
   readonly unsettled: Map<Incoming, Delivery>
-  /** Why it is paused; empty: it is not. */
-  readonly pauses: Set<string>
+  /** One for each reason to pause it; empty: it flows. */
+  readonly pauses: Set<object>
   isLeaving: boolean
-  cancelSpill: (() => void) | undefined
+  /** Settling is void. */
+  isLost: boolean
+  /** While the window is full. */
+  full: { readonly resume: () => void; cancelSpill: () => void } | undefined
 }
+
+/** How long the close of a consumer that was given up is waited for. */
+const longestCloseMs = 5000
 
 /** The consumer of one group on one broker: hands messages to the subscriptions, keeps the windows, settles. */
 export class GroupConsumer implements Sink {
@@ -49,13 +56,17 @@ export class GroupConsumer implements Sink {
   readonly #settlements: Settlements
   readonly #watchdog: Watchdog
   #consumer: Consumer | undefined
+  /** What the driver is told as soon as it has given its consumer: it may hand over messages before that. */
+  #untold: ((consumer: Consumer) => void)[] = []
+  /** Grows when a consumer is given up: whatever that one says later is void. */
+  #era = 0
   #progressAt: number | undefined
-  #isClosed = false
+  #isStopped = false
   #status: ConsumerStatus = { is: 'running' }
 
   constructor(options: GroupConsumerOptions) {
     this.#options = options
-    this.#settlements = new Settlements(() => this.#consumer, options.observe)
+    this.#settlements = new Settlements(what => this.#tell(what), options.observe)
     this.#watchdog = new Watchdog({
       clock: options.clock,
       stalledAfterMs: options.tuning.stalledAfterMs,
@@ -98,20 +109,21 @@ export class GroupConsumer implements Sink {
   }
 
   async start(): Promise<void> {
-    this.#consumer = await this.#join()
-    this.#watchdog.start()
+    await this.#join()
+    if (!this.#isStopped) this.#watchdog.start()
   }
 
   /** Takes no more. */
   async stop(): Promise<void> {
+    this.#isStopped = true
     this.#watchdog.stop()
-    for (const held of this.#partitions.values()) held.cancelSpill?.()
+    for (const { full } of this.#partitions.values()) full?.cancelSpill()
     await this.#consumer?.stop()
   }
 
   /** Settles what is decided, hands back the rest. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#isStopped = true
     this.#settlements.flush()
     await this.#consumer?.close()
     this.#partitions.clear()
@@ -123,7 +135,8 @@ export class GroupConsumer implements Sink {
       unsettled: new Map(),
       pauses: new Set(),
       isLeaving: false,
-      cancelSpill: undefined,
+      isLost: false,
+      full: undefined,
     })
     await Promise.all(this.#runnersOf(partition).map(runner => runner.assigned()))
     this.#observePartition('assigned', partition)
@@ -133,7 +146,8 @@ export class GroupConsumer implements Sink {
     const held = this.#partitions.get(partition)
     if (held === undefined) return
     held.isLeaving = true
-    held.cancelSpill?.()
+    held.isLost ||= how === 'lost'
+    held.full?.cancelSpill()
     if (how === 'lost') this.#partitions.delete(partition)
     await Promise.all(this.#runnersOf(partition).map(runner => runner.leave(partition, how)))
     this.#settlements.flush()
@@ -172,13 +186,14 @@ export class GroupConsumer implements Sink {
     const held = this.#partitions.get(partition)
     if (held === undefined) return () => undefined
     if (held.pauses.size === 0) {
-      this.#consumer?.pause(partition)
+      this.#tell(consumer => consumer.pause(partition))
       this.#observePartition('paused', partition, why)
     }
-    held.pauses.add(why)
+    const reason = {}
+    held.pauses.add(reason)
     return () => {
-      if (!held.pauses.delete(why) || held.pauses.size > 0 || held.isLeaving) return
-      this.#consumer?.resume(partition)
+      if (!held.pauses.delete(reason) || held.pauses.size > 0 || held.isLeaving) return
+      this.#tell(consumer => consumer.resume(partition))
       this.#observePartition('resumed', partition)
     }
   }
@@ -200,31 +215,30 @@ export class GroupConsumer implements Sink {
   }
 
   #settled(held: Held, delivery: Delivery, settlement: Settlement): void {
-    if (!held.unsettled.has(delivery.incoming)) return
+    if (held.isLost || !held.unsettled.has(delivery.incoming)) return
     this.#progressAt = this.#options.clock.monotonic()
     this.#settlements.add(delivery.incoming, settlement)
     this.#leaveWindow(held, delivery.incoming)
   }
 
   #fill(held: Held): void {
-    if (held.cancelSpill !== undefined) return
+    if (held.full !== undefined) return
     const { tuning, clock } = this.#options
-    this.pause(held.partition, 'window')
+    const later = (): (() => void) => clock.after(tuning.spillAfterMs, spill, 'background')
     const spill = (): void => {
+      full.cancelSpill = later()
       for (const runner of this.#runnersOf(held.partition)) void runner.spill(held.partition, tuning.window / 2)
-      held.cancelSpill = clock.after(tuning.spillAfterMs, spill, 'background')
     }
-    held.cancelSpill = clock.after(tuning.spillAfterMs, spill, 'background')
+    const full = { resume: this.pause(held.partition, 'window'), cancelSpill: later() }
+    held.full = full
   }
 
   #leaveWindow(held: Held, incoming: Incoming): void {
     held.unsettled.delete(incoming)
-    if (held.cancelSpill === undefined || held.unsettled.size > this.#options.tuning.window / 2) return
-    held.cancelSpill()
-    held.cancelSpill = undefined
-    if (!held.pauses.delete('window') || held.pauses.size > 0 || held.isLeaving) return
-    this.#consumer?.resume(held.partition)
-    this.#observePartition('resumed', held.partition)
+    if (held.full === undefined || held.unsettled.size > this.#options.tuning.window / 2) return
+    held.full.cancelSpill()
+    held.full.resume()
+    held.full = undefined
   }
 
   /** Nothing of it is here: neither unsettled nor paused. */
@@ -235,27 +249,64 @@ export class GroupConsumer implements Sink {
 
   /** Lag without progress: the client sits dead behind a healthy face. */
   async #rebuild(partition: Partition, lag: number): Promise<void> {
-    const { observe, driver } = this.#options
+    const { observe, driver, clock, signal } = this.#options
     observe({ is: 'stalled', driver: driver.name, topic: partition.topic, partition: partition.id, lag })
     const stalled = this.#consumer
+    this.#settlements.flush()
+    this.#era++
     this.#consumer = undefined
+    this.#untold = []
     await Promise.all([...this.#partitions.keys()].map(held => this.revoked(held, 'lost')))
-    await stalled?.close()
-    const consumer = await persist(() => this.#join(), {
-      clock: this.#options.clock,
-      signal: this.#options.signal,
+    if (stalled !== undefined) await this.#giveUp(stalled)
+    await persist(() => this.#join(), {
+      clock,
+      signal,
       onFailure: error => this.status({ is: 'reconnecting', error }),
     })
-    if (this.#isClosed) await consumer?.close()
-    else this.#consumer = consumer
   }
 
-  #join(): Promise<Consumer> {
-    return this.#options.driver.subscribe({ ...this.#options.subscribe, topics: this.#topics() }, this)
+  /** Also takes part in what was added meanwhile. A consumer that comes after `stop` is closed at once. */
+  async #join(): Promise<void> {
+    const { driver, subscribe } = this.#options
+    const era = ++this.#era
+    const told = new Map(this.#ordered)
+    const options = { ...subscribe, topics: topicsOf(told) }
+    const consumer = await driver.subscribe(options, sinkWhile(this, () => this.#era === era))
+    try {
+      for (let added = this.#addedTo(told); added.length > 0 && !this.#isStopped; added = this.#addedTo(told)) {
+        await consumer.extend(added)
+      }
+    } catch (error) {
+      await this.#giveUp(consumer)
+      throw error
+    }
+    if (this.#isStopped) return this.#giveUp(consumer)
+    this.#consumer = consumer
+    const untold = this.#untold
+    this.#untold = []
+    for (const what of untold) what(consumer)
   }
 
-  #topics(): readonly TopicSubscription[] {
-    return [...this.#ordered].map(([topic, ordered]) => ({ topic, ordered }))
+  /** Topics that the driver has not been told of as they are now; from now on it has. */
+  #addedTo(told: Map<string, boolean>): readonly TopicSubscription[] {
+    const added = [...this.#ordered].filter(([topic, isOrdered]) => told.get(topic) !== isOrdered)
+    for (const [topic, ordered] of added) told.set(topic, ordered)
+    return topicsOf(added)
+  }
+
+  /** A client that is dead may not even be able to say so. */
+  async #giveUp(consumer: Consumer): Promise<void> {
+    const ended = new AbortController()
+    const closed = consumer.close().then(
+      () => ended.abort(),
+      () => ended.abort(),
+    )
+    await Promise.race([closed, wait(this.#options.clock, longestCloseMs, ended.signal)])
+  }
+
+  #tell(what: (consumer: Consumer) => void): void {
+    if (this.#consumer === undefined) this.#untold.push(what)
+    else what(this.#consumer)
   }
 
   #runnersOf(partition: Partition): readonly SubscriptionRunner[] {
@@ -266,4 +317,8 @@ export class GroupConsumer implements Sink {
     const { topic, id } = partition
     this.#options.observe({ is, topic, partition: id, ...(why === undefined ? {} : { why }) })
   }
+}
+
+function topicsOf(ordered: Iterable<readonly [topic: string, ordered: boolean]>): readonly TopicSubscription[] {
+  return Array.from(ordered, ([topic, isOrdered]) => ({ topic, ordered: isOrdered }))
 }

@@ -3,14 +3,14 @@ import type { Observer } from '../signal.ts'
 
 /** Hands settlements to the driver together: those of one turn of the event loop at once. */
 export class Settlements {
-  readonly #consumer: () => Consumer | undefined
+  readonly #tell: (what: (consumer: Consumer) => void) => void
   readonly #observe: Observer
   #durable: Incoming[] = []
   #volatile: Incoming[] = []
   #isScheduled = false
 
-  constructor(consumer: () => Consumer | undefined, observe: Observer) {
-    this.#consumer = consumer
+  constructor(tell: (what: (consumer: Consumer) => void) => void, observe: Observer) {
+    this.#tell = tell
     this.#observe = observe
   }
 
@@ -35,7 +35,7 @@ export class Settlements {
   #settle(messages: readonly Incoming[], settlement: Settlement): void {
     const [first] = messages
     if (first === undefined) return
-    this.#consumer()?.settle(messages, settlement)
+    this.#tell(consumer => consumer.settle(messages, settlement))
     this.#observe({ is: 'settled', topic: first.partition.topic, messages: messages.length, as: settlement.is })
   }
 }

@@ -67,12 +67,16 @@ export class Watchdog {
     return lag !== undefined && lag.messages > 0 && isQuiet && isIdle(partition)
   }
 
-  /** A broker out of reach has no lag to judge: the driver reports that itself. */
-  async #lags(): Promise<ReadonlyMap<Partition, Lag> | undefined> {
-    try {
-      return await this.#options.lag()
-    } catch {
-      return undefined
-    }
+  /** A broker out of reach, or without an answer, has no lag to judge: the driver reports that itself. */
+  #lags(): Promise<ReadonlyMap<Partition, Lag> | undefined> {
+    const { clock, stalledAfterMs, lag } = this.#options
+    return new Promise(resolve => {
+      const cancel = clock.after(stalledAfterMs / 4, () => resolve(undefined), 'background')
+      const answer = (lags: ReadonlyMap<Partition, Lag> | undefined): void => {
+        cancel()
+        resolve(lags)
+      }
+      lag().then(answer, () => answer(undefined))
+    })
   }
 }
