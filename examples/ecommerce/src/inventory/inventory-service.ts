@@ -9,40 +9,42 @@ export interface InventoryOptions {
 
 type Items = readonly { readonly stockCode: string; readonly units: number }[]
 
-/** Stock is on hand, part of it reserved; what is sold leaves both. */
+/**
+ * Stock is what is available; what an order has reserved stands in a row of its own until it is dispatched or released.
+ * Products that many orders want are locked late and for one statement, so that orders hardly wait for each other.
+ */
 export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers<OrderSaga, 'inventory'> {
   return {
+    /** All lines or none. */
     async reserve({ orderId, items, totalPence }, step) {
-      const free = await lockStock(step.tx, items, initialUnits)
-      const missing = items.find(item => item.units > (free.get(item.stockCode) ?? 0))
-      if (missing !== undefined) return step.emit('stock.rejected', { orderId, stockCode: missing.stockCode })
-      await step.tx.query(
-        `with wanted as (${wantedItems}), reserved as (
-           update inventory.stock set reserved = reserved + wanted.units
-           from wanted where stock.stock_code = wanted.stock_code)
-         insert into inventory.reservation (order_id, stock_code, units) select $3, stock_code, units from wanted`,
-        [...columns(items), orderId],
-      )
-      step.emit('stock.reserved', { orderId, totalPence })
+      await introduce(step.tx, items, initialUnits)
+      const missing = await tryReserve(step.tx, orderId, items)
+      if (missing === undefined) step.emit('stock.reserved', { orderId, totalPence })
+      else step.emit('stock.rejected', { orderId, stockCode: missing })
     },
 
     /** Paid: the units leave the stock. */
     async dispatch({ orderId }, step) {
-      await takeReservation(step.tx, orderId, 'on_hand = on_hand - taken.units, reserved = reserved - taken.units')
+      await step.tx.query('delete from inventory.reservation where order_id = $1', [orderId])
     },
 
-    /** Not paid: the units are free again. */
+    /** Not paid: the units are available again. */
     async release({ orderId }, step) {
-      await takeReservation(step.tx, orderId, 'reserved = reserved - taken.units')
+      await step.tx.query(
+        `with taken as (delete from inventory.reservation where order_id = $1 returning stock_code, units), ${locked('taken')}
+         update inventory.stock set available = available + units from taken where stock.stock_code = taken.stock_code
+           and exists (select from locked)`,
+        [orderId],
+      )
       step.emit('stock.released', { orderId })
     },
 
     async restock({ orderId, items }, step) {
-      await lockStock(step.tx, items, initialUnits)
+      await introduce(step.tx, items, initialUnits)
       await step.tx.query(
-        `with wanted as (${wantedItems})
-         update inventory.stock set on_hand = on_hand + wanted.units
-         from wanted where stock.stock_code = wanted.stock_code`,
+        `with ${wanted}, ${locked('wanted')}
+         update inventory.stock set available = available + units from wanted where stock.stock_code = wanted.stock_code
+           and exists (select from locked)`,
         columns(items),
       )
       step.emit('stock.returned', { orderId })
@@ -50,45 +52,42 @@ export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers
   }
 }
 
-const wantedItems = 'select * from unnest($1::text[], $2::bigint[]) as wanted (stock_code, units)'
+const wanted = 'wanted as (select * from unnest($1::text[], $2::bigint[]) as item (stock_code, units))'
+
+/** Products are always locked in the same sequence, so that two orders never wait for each other in a circle. */
+function locked(items: 'wanted' | 'taken'): string {
+  return `locked as materialized (
+    select stock_code, available from inventory.stock where stock_code in (select stock_code from ${items})
+    order by stock_code for update)`
+}
 
 function columns(items: Items): readonly [string[], number[]] {
   return [items.map(item => item.stockCode), items.map(item => item.units)]
 }
 
-/**
- * Locks the products, always in the same sequence, so that two orders never wait for each other; resolves with the units
- * that are free. A product that nobody has asked for yet begins with its initial units.
- */
-async function lockStock(tx: Transaction, items: Items, initialUnits: number): Promise<ReadonlyMap<string, number>> {
-  const [codes] = columns(items)
-  const lock = () =>
-    tx.query<{ stock_code: string; free: number }>(
-      `select stock_code, (on_hand - reserved)::float8 as free from inventory.stock
-       where stock_code = any($1::text[]) order by stock_code for update`,
-      [codes],
-    )
-  let rows = await lock()
-  if (rows.length < codes.length) {
-    await tx.query(
-      `insert into inventory.stock (stock_code, initial, on_hand)
-       select code, $2, $2 from unnest($1::text[]) as code order by code on conflict do nothing`,
-      [codes, initialUnits],
-    )
-    rows = await lock()
-  }
-  return new Map(rows.map(row => [row.stock_code, row.free]))
+/** Reserves every item, or nothing: then resolves with a product of which there is too little. */
+async function tryReserve(tx: Transaction, orderId: string, items: Items): Promise<string | undefined> {
+  const [missing] = await tx.query<{ stock_code: string }>(
+    `with ${wanted}, ${locked('wanted')},
+     missing as (select stock_code from wanted join locked using (stock_code) where available < units),
+     taken as (
+       update inventory.stock set available = stock.available - units from wanted
+       where stock.stock_code = wanted.stock_code and not exists (select from missing)),
+     reserved as (
+       insert into inventory.reservation (order_id, stock_code, units)
+       select $3, stock_code, units from wanted where not exists (select from missing))
+     select stock_code from missing order by stock_code limit 1`,
+    [...columns(items), orderId],
+  )
+  return missing?.stock_code
 }
 
-/** Ends a reservation and applies it to the stock, locked in sequence, in one statement. */
-async function takeReservation(tx: Transaction, orderId: string, change: string): Promise<void> {
+/** A product that nobody has asked for yet begins with its initial units. Before anything is locked, for the same reason. */
+async function introduce(tx: Transaction, items: Items, initialUnits: number): Promise<void> {
   await tx.query(
-    `with locked as materialized (
-       select stock_code, reservation.units from inventory.stock join inventory.reservation using (stock_code)
-       where order_id = $1 order by stock_code for update of stock),
-     taken as (delete from inventory.reservation where order_id = $1)
-     update inventory.stock set ${change} from locked as taken where stock.stock_code = taken.stock_code`,
-    [orderId],
+    `insert into inventory.stock (stock_code, initial, available)
+     select code, $2, $2 from unnest($1::text[]) as code order by code on conflict do nothing`,
+    [columns(items)[0], initialUnits],
   )
 }
 
@@ -98,8 +97,7 @@ export const inventoryMigration = {
     `create table if not exists inventory.stock (
       stock_code text primary key,
       initial bigint not null,
-      on_hand bigint not null check (on_hand >= 0),
-      reserved bigint not null default 0 check (reserved >= 0 and reserved <= on_hand)
+      available bigint not null check (available >= 0)
     )`,
     `create table if not exists inventory.reservation (
       order_id text not null,

@@ -54,8 +54,10 @@ export function readPayments(sql: Sql): Promise<readonly PaymentRow[]> {
 
 export function readStock(sql: Sql): Promise<readonly StockRow[]> {
   return sql.query<StockRow>(
-    `select stock_code, initial::float8 as initial, reserved::float8 as reserved, on_hand::float8 as on_hand
-     from inventory.stock order by stock_code`,
+    `select stock_code, initial::float8 as initial, coalesce(sum(units), 0)::float8 as reserved,
+       (available + coalesce(sum(units), 0))::float8 as on_hand
+     from inventory.stock left join inventory.reservation using (stock_code)
+     group by stock_code order by stock_code`,
   )
 }
 
