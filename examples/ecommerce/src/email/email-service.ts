@@ -33,8 +33,10 @@ export function emailSteps(send: SendMail): StepHandlers<OrderSaga, 'email'> {
   }
 }
 
+/** Whatever a customer is called, it is the local part of an address: 64 characters at most, and dots only in between. */
 function addressOf(customerId: string): string {
-  return customerId === '' ? 'guest' : customerId.replace(/[^A-Za-z0-9.-]/g, '_')
+  const name = customerId.slice(0, 64).replace(/[^A-Za-z0-9.-]|^\.|\.(?=\.|$)/g, '_')
+  return name === '' ? 'guest' : name
 }
 
 export const emailMigration = {

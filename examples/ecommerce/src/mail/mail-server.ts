@@ -23,6 +23,10 @@ const maxMessageBytes = 64 * 1024
 export async function startMailServer(): Promise<MailServer> {
   const kept = new Map<string, KeptMail>()
   let sentTwice = 0
+  const keep = (mail: KeptMail): void => {
+    if (kept.has(mail.messageId)) sentTwice++
+    else kept.set(mail.messageId, mail)
+  }
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
@@ -31,11 +35,12 @@ export async function startMailServer(): Promise<MailServer> {
     logger: false,
     onData(stream, _session, done) {
       const chunks: Buffer[] = []
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+      stream.on('data', (chunk: Buffer) => {
+        if (!stream.sizeExceeded) chunks.push(chunk)
+      })
       stream.on('end', () => {
-        const mail = readMail(Buffer.concat(chunks).toString('utf8'))
-        if (kept.has(mail.messageId)) sentTwice++
-        else kept.set(mail.messageId, mail)
+        if (stream.sizeExceeded) return done(Object.assign(new Error('message too large'), { responseCode: 552 }))
+        keep(readMail(Buffer.concat(chunks).toString('utf8')))
         done()
       })
     },

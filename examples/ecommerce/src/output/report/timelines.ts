@@ -29,12 +29,12 @@ export function timelines({ timelines: all, ledgers }: RunResult): string {
 
 function timeline(entries: readonly ServiceEntry[]): string {
   const start = entries[0]?.at ?? 0
-  const rows = entries.map(({ at, service, step, event, emitted, attempt, duplicates }) => [
+  const rows = entries.map(({ at, service, step, action, event, emitted, attempt, duplicates }) => [
     figure(Math.round(at - start)),
     service,
     step,
     event?.type ?? 'time was up',
-    emitted.join(', ') || '–',
+    emitted.join(', ') || (action === 'wait' ? 'nothing yet: waits for more' : '–'),
     String(attempt),
     String(duplicates),
   ])
