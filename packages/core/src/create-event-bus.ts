@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { BusRoute } from './bus-route.ts'
 import { systemClock, type Clock } from './clock.ts'
+import { checkBusOptions, defaultRoute } from './check-bus-options.ts'
+import { closeBus } from './close-bus.ts'
 import { resolveConsumeTuning } from './consume/consume-tuning.ts'
 import { canRedeliver } from './consume/redelivery.ts'
-import { requireOneOf, resolveSubscription, subscriptionName, topicOf, type Subscription, type SubscriptionRequest } from './consume/subscription.ts'
+import { resolveSubscription, subscriptionName, topicOf, type Subscription, type SubscriptionRequest } from './consume/subscription.ts'
 import type { Contract, EventType, UntypedContract } from './contract.ts'
 import type { Driver } from './driver/driver-contract.ts'
 import { resolveDriver } from './driver/resolve-driver.ts'
-import { MekongError } from './error.ts'
+import { MekongError, messageOf } from './error.ts'
 import type { CloseOptions, EventBus, EventToPublish, ForwardOptions, Health, SubscriptionOptions } from './event-bus.ts'
 import type { ConsumeTuning, EventBusOptions } from './event-bus-options.ts'
 import { createEventFactory, type EventFactory } from './event/event-factory.ts'
@@ -21,8 +23,8 @@ import { memoryHold } from './hold/memory-hold.ts'
 import type { IdempotencyStore } from './idempotency/idempotency-store.ts'
 import { memoryIdempotency } from './idempotency/memory-idempotency.ts'
 import type { PublishOptions, PublishResult, Receipt } from './publish-options.ts'
-import { compilePublish, type Send } from './publish-chain.ts'
-import { createPublisher } from './publish/publisher.ts'
+import { compilePublish, type Send, type Sending } from './publish-chain.ts'
+import { createPublisher, type Run } from './publish/publisher.ts'
 import { resolvePublishTuning } from './publish/publish-tuning.ts'
 import { createScheduleRunner, type ScheduleRunner } from './schedule/schedule-runner.ts'
 import type { Observer, Signal } from './signal.ts'
@@ -35,7 +37,7 @@ import { checkStart, checkTopicName } from './start-checks.ts'
 export async function createEventBus<C extends Contract = UntypedContract>(
   options: EventBusOptions<C>,
 ): Promise<EventBus<C>> {
-  checkOptions(options)
+  checkBusOptions(options)
   const adapters = options.drivers ?? []
   const drivers = new Map<string, Driver>()
   try {
@@ -48,43 +50,6 @@ export async function createEventBus<C extends Contract = UntypedContract>(
     await Promise.allSettled([...drivers.values()].map(driver => driver.close()))
     throw error
   }
-}
-
-const defaultRoute = 'default'
-
-const optionNames = [
-  'service', 'contract', 'broker', 'drivers', 'routes', 'idempotency', 'hold', 'schedule', 'isolation', 'middleware',
-  'topology', 'topics', 'from', 'replay', 'publish', 'consume', 'observe', 'clock', 'random',
-]
-
-function checkOptions(options: EventBusOptions<Contract>): void {
-  for (const name of Object.keys(options)) {
-    if (optionNames.includes(name)) continue
-    throw new MekongError('INVALID_CONFIGURATION', `${name} is not an option; the options are ${optionNames.join(', ')}`)
-  }
-  requireName('service', options.service)
-  if (options.replay !== undefined) requireName('replay.run', options.replay.run)
-  if (options.broker === undefined || options.broker === '') {
-    throw new MekongError('INVALID_CONFIGURATION', 'broker is missing: a URL such as memory: or kafka://host:9092, or a driver')
-  }
-  requireOneOf('isolation', options.isolation, ['store', 'best-effort'])
-  requireOneOf('topology', options.topology, ['create', 'verify', 'skip'])
-  const routed = new Map<string, string>()
-  for (const [name, route] of Object.entries(options.routes ?? {})) {
-    if (name === defaultRoute) throw new MekongError('INVALID_CONFIGURATION', `routes.${name}: this name is the bus's own`)
-    for (const topic of route.topics) {
-      const other = routed.get(topic)
-      if (other !== undefined) {
-        throw new MekongError('INVALID_CONFIGURATION', `routes.${name}.topics: '${topic}' is on route '${other}' already`)
-      }
-      routed.set(topic, name)
-    }
-  }
-}
-
-function requireName(path: string, name: unknown): void {
-  if (typeof name === 'string' && /^[\w.-]{1,100}$/.test(name)) return
-  throw new MekongError('INVALID_CONFIGURATION', `${path} must be 1 to 100 letters, digits, and . _ -`)
 }
 
 type Phase = 'new' | 'starting' | 'started' | 'closing' | 'closed'
@@ -104,10 +69,10 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   readonly #factory: EventFactory
   readonly #publish: Send
   readonly #schedule: ScheduleRunner | undefined
-  readonly #joining = new Set<Promise<void>>()
   readonly #problems = new Map<string, string>()
+  /** Start, and what was subscribed since, one behind the other; never rejects. */
+  #joined: Promise<void> = Promise.resolve()
   #phase: Phase = 'new'
-  #starting: Promise<void> | undefined
   #closed: Promise<void> | undefined
 
   constructor(options: EventBusOptions<C>, drivers: ReadonlyMap<string, Driver>) {
@@ -122,7 +87,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     this.#hold = options.hold ?? (isVolatile ? memoryHold({ clock: this.#clock }) : undefined)
     for (const [name, driver] of drivers) this.#openRoute(name, driver)
     this.#factory = createEventFactory({ contract: options.contract, source: options.service, clock: this.#clock })
-    this.#publish = compilePublish(options.middleware ?? [], (event, delayMs) => this.#send(event, delayMs))
+    this.#publish = compilePublish(options.middleware ?? [], (event, how) => this.#send(event, how))
     this.#schedule = this.#openSchedule()
     this.held = groupHeldEvents({ group: this.#group, store: this.#hold, wake: () => this.#wake() })
   }
@@ -132,12 +97,15 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   }
 
   publishMany(events: readonly EventToPublish<C>[]): Promise<readonly PublishResult[]> {
-    return Promise.all(events.map(({ type, data, options }) => resultOf(this.#publishFrom(undefined, type, data, options ?? {}))))
+    const run: Run = { stopped: new Set() }
+    return Promise.all(
+      events.map(({ type, data, options }) => resultOf(this.#publishFrom(undefined, type, data, options ?? {}, run))),
+    )
   }
 
   forward(events: readonly PreparedEvent[], options: ForwardOptions = {}): Promise<readonly PublishResult[]> {
     const { until = 'stored', timeoutMs } = options
-    const how = { delayMs: 0, until, timeoutMs, stopped: new Set<string>() }
+    const how = { until, timeoutMs, run: { stopped: new Set<string>() } }
     return Promise.all(
       events.map(event =>
         resultOf(this.#isClosed() ? Promise.reject(closed(this.service)) : this.#route(event.topic).publisher.send(event, how)),
@@ -174,20 +142,23 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
       canDelay: ordered => route.hold !== undefined || canRedeliver(route.driver.capabilities, 1, ordered),
     })
     this.#requireUnusedName(subscriptionName(request))
+    if (this.#phase !== 'new') {
+      this.#check(route, [...route.subscriptions, subscription])
+      this.#joinLater(route, subscription)
+    }
     route.subscriptions.push(subscription)
-    if (this.#phase === 'new') return
-    this.#joinLater(route, subscription)
   }
 
   async start(): Promise<void> {
     if (this.#phase !== 'new') throw new MekongError('INVALID_STATE', `the event bus of ${this.service} was started or closed already`)
-    for (const route of this.#routes.values()) this.#check(route)
+    for (const route of this.#routes.values()) this.#check(route, route.subscriptions)
     this.#phase = 'starting'
-    this.#starting = this.#startRoutes()
+    const starting = this.#startRoutes()
+    this.#joined = starting.catch(() => undefined)
     try {
-      await this.#starting
+      await starting
     } catch (error) {
-      await this.close({ timeoutMs: 0 })
+      await this.close({ timeoutMs: 0 }).catch(() => undefined)
       throw error
     }
   }
@@ -280,19 +251,25 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     })
   }
 
-  async #publishFrom(cause: Cause | undefined, type: string, data: unknown, options: PublishOptions): Promise<Receipt> {
+  async #publishFrom(
+    cause: Cause | undefined,
+    type: string,
+    data: unknown,
+    options: PublishOptions,
+    run?: Run,
+  ): Promise<Receipt> {
     if (this.#isClosed()) throw closed(this.service)
     const event = await this.#factory.prepare(type, data, options, cause)
-    return this.#publish(event, options.delayMs ?? 0)
+    return this.#publish(event, { delayMs: options.delayMs ?? 0, run })
   }
 
-  async #send(event: PreparedEvent, delayMs: number): Promise<Receipt> {
+  async #send(event: PreparedEvent, { delayMs, run }: Sending): Promise<Receipt> {
     const { driver, publisher } = this.#route(event.topic)
     checkTopicName(driver, event.topic)
     if (!Number.isFinite(delayMs) || delayMs < 0) {
       throw new MekongError('INVALID_EVENT', `delayMs of ${event.type} must be zero or more milliseconds`)
     }
-    if (delayMs <= driver.capabilities.publishDelayMs) return publisher.send(event, { delayMs, until: 'stored' })
+    if (delayMs <= driver.capabilities.publishDelayMs) return publisher.send(event, { delayMs, run })
     const { schedule } = this.#options
     if (schedule === undefined) {
       throw new MekongError(
@@ -305,10 +282,10 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     return { id: event.id, type: event.type, topic: event.topic }
   }
 
-  #check(route: BusRoute): void {
+  #check(route: BusRoute, subscriptions: readonly Subscription[]): void {
     checkStart({
       driver: route.driver,
-      subscriptions: route.subscriptions,
+      subscriptions,
       hold: route.hold,
       idempotency: this.#idempotency,
       isolation: this.#options.isolation ?? 'store',
@@ -319,17 +296,19 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
 
   async #startRoutes(): Promise<void> {
     this.#notice()
-    for (const route of this.#routes.values()) {
-      await this.#startRoute(route)
+    // Whatever is subscribed from now on joins by itself.
+    const initial = [...this.#routes.values()].map(route => ({ route, subscriptions: [...route.subscriptions] }))
+    for (const { route, subscriptions } of initial) {
+      await this.#startRoute(route, subscriptions)
       if (this.#phase !== 'starting') throw closed(this.service)
     }
     this.#schedule?.start()
     this.#phase = 'started'
   }
 
-  async #startRoute(route: BusRoute): Promise<void> {
+  async #startRoute(route: BusRoute, subscriptions: readonly Subscription[]): Promise<void> {
     await this.#prepareTopology(route)
-    for (const subscription of route.subscriptions) await route.group.add(subscription)
+    for (const subscription of subscriptions) await route.group.add(subscription)
     if (!route.group.isEmpty) await route.group.start()
   }
 
@@ -340,18 +319,20 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     return route.prepareTopology(own, topology ?? (route.driver.capabilities.durable ? 'verify' : 'create'), topics)
   }
 
-  /** After start: what goes wrong is a problem of the bus's health, because `subscribe` has returned. */
+  /**
+   * After start, one behind the other: what goes wrong is a problem of the bus's health, because `subscribe` has returned.
+   */
   #joinLater(route: BusRoute, subscription: Subscription): void {
-    this.#check(route)
-    const joined = this.#join(route, subscription).catch((error: unknown) => {
-      this.#problems.set(subscription.name, `subscription '${subscription.name}' did not start: ${String(error)}`)
-      this.#observe({ is: 'consumer', driver: route.driver.name, status: { is: 'degraded', error } })
-    })
-    this.#joining.add(joined)
-    void joined.finally(() => this.#joining.delete(joined))
+    this.#joined = this.#joined
+      .then(() => this.#join(route, subscription))
+      .catch((error: unknown) => {
+        this.#problems.set(subscription.name, `subscription '${subscription.name}' did not start: ${messageOf(error)}`)
+        this.#observe({ is: 'consumer', driver: route.driver.name, status: { is: 'degraded', error } })
+      })
   }
 
   async #join(route: BusRoute, subscription: Subscription): Promise<void> {
+    if (this.#phase !== 'started') return
     await this.#prepareTopology(route)
     const isFirst = route.group.isEmpty
     await route.group.add(subscription)
@@ -359,38 +340,19 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const wasNew = this.#phase === 'new'
     this.#phase = 'closing'
-    const outOfTime = new AbortController()
-    const cancel = this.#clock.after(timeoutMs, () => outOfTime.abort())
+    const parts = {
+      routes: [...this.#routes.values()],
+      schedule: this.#schedule,
+      joining: this.#joined,
+      clock: this.#clock,
+      graceMs: this.#tuning.abortGraceMs,
+    }
     try {
-      await this.#starting?.catch(() => undefined)
-      await Promise.all(this.#joining)
-      const routes = [...this.#routes.values()]
-      await Promise.all(routes.map(route => route.group.stop()))
-      await this.#drain(routes, outOfTime.signal)
-      if (!wasNew) await this.#schedule?.close()
-      await Promise.all(routes.map(route => route.group.close()))
-      await Promise.all(routes.map(route => route.publisher.close(outOfTime.signal.aborted ? 0 : timeoutMs)))
-      await Promise.all(routes.map(route => route.driver.close()))
+      await closeBus(parts, timeoutMs)
     } finally {
-      cancel()
       this.#phase = 'closed'
     }
-  }
-
-  /** A handler that ignores its signal is not waited for longer than the grace: it is cut off, and delivered again. */
-  async #drain(routes: readonly BusRoute[], outOfTime: AbortSignal): Promise<void> {
-    const drained = Promise.all(routes.map(route => route.group.drain(outOfTime)))
-    let cancel: (() => void) | undefined
-    const cutOff = new Promise<void>(resolve => {
-      const afterGrace = (): void => {
-        cancel = this.#clock.after(this.#tuning.abortGraceMs, resolve)
-      }
-      outOfTime.addEventListener('abort', afterGrace, { once: true })
-    })
-    await Promise.race([drained, cutOff])
-    cancel?.()
   }
 
   #wake(): void {

@@ -16,7 +16,11 @@ export interface EventBus<C extends Contract = UntypedContract> extends AsyncDis
    * PUBLISH_UNKNOWN (perhaps stored: publish again with the same id), BUFFER_FULL, BUS_CLOSED
    */
   publish<T extends EventType<C>>(type: T, data: EventInput<C, T>, ...options: PublishArguments<C, T>): Promise<Receipt>
-  /** Never rejects for one event's sake: the answer of each, by index. */
+  /**
+   * Never rejects for one event's sake: the answer of each, by index. Takes any number: what finds no room in the buffer
+   * waits. Where an event was not published, PUBLISH_NOT_SENT is the answer for those of its key behind it in the same
+   * call; one with invalid data stops nothing.
+   */
   publishMany(events: readonly EventToPublish<C>[]): Promise<readonly PublishResult[]>
   /** One named handler of this group. Before or after `start`. */
   subscribe<T extends EventType<C>>(type: T, handler: Handler<C, T>, options?: SubscriptionOptions): void
@@ -31,7 +35,10 @@ export interface EventBus<C extends Contract = UntypedContract> extends AsyncDis
   health(): Health
   /** The raw client of a broker, by route name; the default one without. */
   native(route?: string): unknown
-  /** For relays: publishes prepared events as they are, ids kept. Answers by index, never rejects. */
+  /**
+   * For relays: publishes prepared events as they are, ids kept. Answers by index, never rejects; as `publishMany` for room
+   * and for what is behind an event that was not published.
+   */
   forward(events: readonly PreparedEvent[], options?: ForwardOptions): Promise<readonly PublishResult[]>
   /** Whether the broker of this topic keeps what it stored when its process ends. */
   isDurable(topic: string): boolean

@@ -3,7 +3,7 @@ import type { Contract, EventType } from './contract.ts'
 export interface PublishOptions {
   /** What order is kept by; overrides the contract's key. */
   readonly key?: string
-  /** Application headers. Names are lower-cased; `ce-…` and `content-type` are the bus's own. */
+  /** Application headers. Names are lower-cased; `ce-…`, `mekong-…` and `content-type` are the bus's own. */
   readonly headers?: Readonly<Record<string, string>>
   /** Publishing twice with one idempotency key publishes one event: it makes the id. */
   readonly idempotencyKey?: string

@@ -98,7 +98,7 @@ export class ConsumeGroup {
   }
 
   async stop(): Promise<void> {
-    if (this.#isStarted) await this.#consumer.stop()
+    await this.#consumer.stop()
   }
 
   /** Resolves when no handler runs. Handlers hear of `signal` through their own. */
@@ -109,7 +109,7 @@ export class ConsumeGroup {
   /** Settles, leaves the group. Calls to stores that are out of reach end unanswered. */
   async close(): Promise<void> {
     this.#gaveUp.abort()
-    if (this.#isStarted) await this.#consumer.close()
+    await this.#consumer.close()
   }
 
   #build(subscription: Subscription): { runner: SubscriptionRunner; heldRunner: HeldRunner | undefined } {

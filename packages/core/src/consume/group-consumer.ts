@@ -156,6 +156,8 @@ export class GroupConsumer implements Sink {
   }
 
   messages(batch: readonly Incoming[]): void {
+    // Unsettled, they go back with everything else that is.
+    if (this.#isStopped) return
     this.#progressAt = this.#options.clock.monotonic()
     const arrivals = new Map<SubscriptionRunner, Arrival[]>()
     for (const incoming of batch) {

@@ -9,6 +9,7 @@ import { classify, givenUp, refusal, verdictOn, type Failure } from './publish-f
 import type { PublishTuning } from './publish-tuning.ts'
 import { ReadyLanes } from './ready-lanes.ts'
 import { sendBatch } from './send-batch.ts'
+import { WaitingRoom, type Waiting } from './waiting-room.ts'
 
 export interface PipelineOptions {
   readonly driver: Driver
@@ -40,6 +41,7 @@ export class Pipeline {
   readonly #lanes = new KeyLanes()
   readonly #ready: ReadyLanes
   readonly #pending = new Set<PendingEvent>()
+  readonly #waitingRoom = new WaitingRoom(bytes => this.#fits(bytes))
   readonly #maxInFlight: { readonly events: number; readonly bytes: number }
   #bufferedBytes = 0
   #inFlightEvents = 0
@@ -72,8 +74,19 @@ export class Pipeline {
     this.#ready = new ReadyLanes(limits, pending => partitionOf(driver, pending.outgoing))
   }
 
-  /** Whether another event of this size may be taken; an empty buffer takes any. */
+  /** Whether another event of this size may be taken now: there is room, and nobody waits for it. */
   hasRoom(bytes: number): boolean {
+    return this.#waitingRoom.isEmpty && this.#fits(bytes)
+  }
+
+  /** Calls `enter` when there is room for it and for all that waited before. */
+  waitForRoom(waiting: Waiting): void {
+    this.#waitingRoom.add(waiting)
+    if (waiting.deadline < this.#sweepAt) this.#planSweep(waiting.deadline)
+  }
+
+  /** An empty buffer takes any. */
+  #fits(bytes: number): boolean {
     const { maxBufferedEvents, maxBufferedBytes } = this.#options.tuning
     if (this.#pending.size === 0) return true
     return this.#pending.size < maxBufferedEvents && this.#bufferedBytes + bytes <= maxBufferedBytes
@@ -129,6 +142,7 @@ export class Pipeline {
       pending.lane.cut()
       this.#fail(pending, givenUp(pending, why))
     }
+    this.#waitingRoom.openToAll()
     this.#sweepLanes()
     this.#cancelSweep?.()
     this.#cancelLinger?.()
@@ -306,6 +320,7 @@ export class Pipeline {
     pending.isSettled = true
     this.#pending.delete(pending)
     this.#bufferedBytes -= pending.bytes
+    this.#waitingRoom.open()
     if (this.#pending.size > 0) return
     const waiters = this.#idleWaiters
     this.#idleWaiters = []
@@ -322,7 +337,8 @@ export class Pipeline {
 
   #sweep(): void {
     const now = this.#options.clock.monotonic()
-    let earliest = Infinity
+    this.#waitingRoom.sweep(now)
+    let earliest = this.#waitingRoom.earliestDeadline()
     for (const pending of this.#pending) {
       if (pending.deadline <= now) this.#timeOut(pending)
       else earliest = Math.min(earliest, pending.deadline)

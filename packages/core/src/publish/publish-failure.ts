@@ -60,7 +60,9 @@ export function givenUp(pending: PendingEvent, why: string): MekongError {
 }
 
 export function rejected(event: PreparedEvent, code: ErrorCode, why: string): MekongError {
-  return new MekongError(code, `${nameOf(event)} ${why}`, { retryable: code === 'BUFFER_FULL' || code === 'PUBLISH_NOT_SENT' })
+  return new MekongError(code, `${nameOf(event)} ${why}`, {
+    retryable: code === 'BUFFER_FULL' || code === 'PUBLISH_NOT_SENT',
+  })
 }
 
 function nameOf({ type, id, topic }: PreparedEvent): string {

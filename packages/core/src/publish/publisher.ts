@@ -3,7 +3,7 @@ import type { Driver, Outgoing } from '../driver/driver-contract.ts'
 import type { PreparedEvent } from '../event/event.ts'
 import type { Receipt } from '../publish-options.ts'
 import type { Observer } from '../signal.ts'
-import { Pipeline } from './pipeline.ts'
+import { Pipeline, type Caller } from './pipeline.ts'
 import { rejected } from './publish-failure.ts'
 import type { PublishTuning } from './publish-tuning.ts'
 
@@ -27,10 +27,21 @@ export interface SendOptions {
   /** May use what is kept free for it below the broker's limits. @default false */
   readonly isDeadLetter?: boolean | undefined
   /**
-   * For events that are sent in one go and keep their order whatever happens: names the keys of which one was not taken.
-   * What comes behind it is not taken either.
+   * For events that are sent in one go: they wait for room in the buffer instead of being refused, and keep their order
+   * whatever happens. Shared by all of them.
    */
-  readonly stopped?: Set<string> | undefined
+  readonly run?: Run | undefined
+}
+
+/** Several events of one call. */
+export interface Run {
+  /** The keys, by `orderOf`, of which one was not published: what comes behind it is not sent either. */
+  readonly stopped: Set<string>
+}
+
+/** Names what order is kept by; undefined for an event without a key. */
+export function orderOf({ topic, key }: PreparedEvent): string | undefined {
+  return key === undefined ? undefined : JSON.stringify([topic, key])
 }
 
 /** Publishes prepared events to one broker. */
@@ -56,7 +67,7 @@ const headroom = { bytes: 16 * 1024, headers: 5 } as const
  * that, neither for its key nor for room.
  */
 export function createPublisher({ driver, options: tuning, ...surroundings }: PublisherOptions): Publisher {
-  const { observe } = surroundings
+  const { observe, clock } = surroundings
   const pipelines = {
     stored: new Pipeline({ driver, tuning, until: 'stored', ...surroundings }),
     settled: new Pipeline({ driver, tuning, until: 'settled', ...surroundings }),
@@ -66,7 +77,8 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
   const eventLimits = { bytes: limits.bytes - headroom.bytes, headers: limits.headers - headroom.headers }
   let closing: Promise<void> | undefined
 
-  const admit = (event: PreparedEvent, pipeline: Pipeline, limit: typeof eventLimits): number => {
+  /** Bytes of the event, if it is one that the driver may take. */
+  const admit = (event: PreparedEvent, { isDeadLetter = false }: SendOptions): number => {
     if (closing !== undefined) throw rejected(event, 'BUS_CLOSED', 'came after close')
     if (!capabilities.topicName.test(event.topic)) {
       throw rejected(
@@ -75,6 +87,7 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
         `names a topic that ${driver.name} does not take: ${capabilities.topicName}`,
       )
     }
+    const limit = isDeadLetter ? limits : eventLimits
     const { bytes, headers } = measure(event)
     if (bytes > limit.bytes) {
       throw rejected(event, 'EVENT_TOO_LARGE', `has ${bytes} bytes; ${driver.name} takes ${limit.bytes}`)
@@ -82,9 +95,55 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
     if (headers > limit.headers) {
       throw rejected(event, 'INVALID_EVENT', `has ${headers} headers; ${driver.name} takes ${limit.headers}`)
     }
-    if (!pipeline.hasRoom(bytes))
-      throw rejected(event, 'BUFFER_FULL', 'found too many events on their way to the broker')
     return bytes
+  }
+
+  const refuse = ({ id, type, topic }: PreparedEvent, caller: Caller, error: unknown): void => {
+    caller.reject(error)
+    observe({ is: 'publish-failed', type, topic, id, error })
+  }
+
+  const sendAlone = (event: PreparedEvent, how: SendOptions, caller: Caller): void => {
+    const pipeline = pipelines[how.until ?? 'stored']
+    try {
+      const bytes = admit(event, how)
+      if (!pipeline.hasRoom(bytes))
+        throw rejected(event, 'BUFFER_FULL', 'found too many events on their way to the broker')
+      pipeline.add(event, { delayMs: how.delayMs ?? 0, timeoutMs: how.timeoutMs ?? tuning.timeoutMs, bytes }, caller)
+    } catch (error) {
+      refuse(event, caller, error)
+    }
+  }
+
+  const sendInRun = (event: PreparedEvent, how: SendOptions, { stopped }: Run, { resolve, reject }: Caller): void => {
+    const pipeline = pipelines[how.until ?? 'stored']
+    const order = orderOf(event)
+    const caller: Caller = {
+      resolve,
+      reject: error => {
+        if (order !== undefined) stopped.add(order)
+        reject(error)
+      },
+    }
+    // Asked for, it is how long the caller waits; otherwise an event that waited for room has all its time after that.
+    const deadline = how.timeoutMs === undefined ? Infinity : clock.monotonic() + how.timeoutMs
+    const expire = (): void => refuse(event, caller, rejected(event, 'PUBLISH_NOT_SENT', 'found no room in time'))
+    const enter = (): void => {
+      const leftMs = Math.min(how.timeoutMs ?? tuning.timeoutMs, deadline - clock.monotonic())
+      if (leftMs <= 0) return expire()
+      try {
+        if (order !== undefined && stopped.has(order)) {
+          throw rejected(event, 'PUBLISH_NOT_SENT', 'came behind an event of its key that was not taken')
+        }
+        pipeline.add(event, { delayMs: how.delayMs ?? 0, timeoutMs: leftMs, bytes: admit(event, how) }, caller)
+      } catch (error) {
+        refuse(event, caller, error)
+      }
+    }
+    const { bytes } = measure(event)
+    // Nothing is refused before its turn, because a refusal stops what is behind it and must not stop what is ahead.
+    if (pipeline.hasRoom(bytes)) enter()
+    else pipeline.waitForRoom({ bytes, deadline, enter, expire })
   }
 
   const close = async (timeoutMs: number): Promise<void> => {
@@ -94,22 +153,10 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
   }
 
   return {
-    send: (event, { delayMs = 0, until = 'stored', timeoutMs = tuning.timeoutMs, isDeadLetter = false, stopped } = {}) =>
+    send: (event, how = {}) =>
       new Promise((resolve, reject) => {
-        const pipeline = pipelines[until]
-        const order = stopped === undefined || event.key === undefined ? undefined : JSON.stringify([event.topic, event.key])
-        try {
-          if (order !== undefined && stopped?.has(order) === true) {
-            throw rejected(event, 'PUBLISH_NOT_SENT', 'came behind an event of its key that was not taken')
-          }
-          const bytes = admit(event, pipeline, isDeadLetter ? limits : eventLimits)
-          pipeline.add(event, { delayMs, timeoutMs, bytes }, { resolve, reject })
-        } catch (error) {
-          if (order !== undefined) stopped?.add(order)
-          reject(error)
-          const { id, type, topic } = event
-          observe({ is: 'publish-failed', type, topic, id, error })
-        }
+        if (how.run === undefined) sendAlone(event, how, { resolve, reject })
+        else sendInRun(event, how, how.run, { resolve, reject })
       }),
     flush: async timeoutMs => {
       await Promise.all([pipelines.stored.flush(timeoutMs), pipelines.settled.flush(timeoutMs)])

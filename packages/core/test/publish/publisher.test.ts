@@ -510,11 +510,11 @@ describe('closing', () => {
 describe('events that are sent in one go', () => {
   it('does not take what comes behind an event of its key that it did not take', async () => {
     const bus = publishing({ capabilities: { maxBytes: 16 * 1024 + 1000 } })
-    const stopped = new Set<string>()
-    bus.send('e1', 'a', { stopped })
-    bus.send('e2', 'a', { stopped, size: 2000 })
-    bus.send('e3', 'a', { stopped })
-    bus.send('e4', 'b', { stopped })
+    const run = { stopped: new Set<string>() }
+    bus.send('e1', 'a', { run })
+    bus.send('e2', 'a', { run, size: 2000 })
+    bus.send('e3', 'a', { run })
+    bus.send('e4', 'b', { run })
     bus.send('e5', 'a')
     await bus.clock.settle()
     expect(bus.batches().flat().toSorted()).toEqual(['e1', 'e4', 'e5'])

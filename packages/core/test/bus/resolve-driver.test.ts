@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { resolveDriver } from '../../src/driver/resolve-driver.ts'
+import { scriptedBroker } from '../consume/scripted-broker.ts'
+
+const { driver } = scriptedBroker()
+
+describe('a broker', () => {
+  it('is a driver as it is', async () => {
+    expect(await resolveDriver('broker', driver, [])).toBe(driver)
+  })
+
+  it('is opened by the adapter of its scheme, those given first', async () => {
+    const opened: URL[] = []
+    const adapter = {
+      schemes: ['memory', 'mine'],
+      open: async (url: URL) => {
+        opened.push(url)
+        return driver
+      },
+    }
+    expect(await resolveDriver('broker', 'mine://host/path', [adapter])).toBe(driver)
+    expect(await resolveDriver('broker', new URL('memory:'), [adapter])).toBe(driver)
+    expect(opened.map(String)).toEqual(['mine://host/path', 'memory:'])
+  })
+
+  it('in memory needs nothing', async () => {
+    const memory = await resolveDriver('broker', 'memory:', [])
+    expect(memory.name).toBe('memory')
+    await memory.close()
+  })
+
+  it.each(['kafka', 'kafka+ssl', 'amqp', 'amqps', 'sqs', 'sns', 'kinesis'])(
+    'of the scheme %s names the package to install',
+    async scheme => {
+      await expect(resolveDriver('broker', `${scheme}://user:secret@host`, [])).rejects.toMatchObject({
+        code: 'ADAPTER_MISSING',
+        message: expect.stringMatching(/npm install @mekong\/adapter-\w+$/),
+      })
+    },
+  )
+
+  it.each([
+    ['routes.a.broker', 'user:secret@host:9092'],
+    ['broker', 'http://user:secret@host'],
+    ['broker', 'no url'],
+  ])('that cannot be opened is refused with its path, and never repeated: %s %s', async (path, url) => {
+    const error: unknown = await resolveDriver(path, url, []).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'INVALID_CONFIGURATION', message: expect.stringContaining(path) })
+    expect(String(error)).toContain('kafka://')
+    expect(String(error)).not.toContain('secret')
+  })
+})
