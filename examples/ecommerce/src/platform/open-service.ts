@@ -47,7 +47,7 @@ export async function openService<Service extends ServiceName>(
   { broker, databaseUrl, observe, middleware }: Surroundings,
 ): Promise<RunningService> {
   const { service, schema, migration, steps } = definition
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true })
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true, connectionTimeoutMillis: 5000 })
   const sql = pgSql(pool)
   await migrate(sql, [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration], { schema })
 
