@@ -26,9 +26,10 @@ function barProgress(output: ProgressOutput): ProgressDisplay {
   let isClosed = false
   let line = ''
   const draw = (): void => void output.write(`${clearLine}${line.slice(0, (output.columns ?? 80) - 1)}`)
-  return {
-    surveyed: ({ orders }) => {
+  const display: ProgressDisplay = {
+    surveyed({ orders }) {
       total = orders
+      display.moved(0, 0)
     },
     moved(placed, ended) {
       if (isClosed) return
@@ -46,6 +47,7 @@ function barProgress(output: ProgressOutput): ProgressDisplay {
       isClosed = true
     },
   }
+  return display
 }
 
 const plainEveryMs = 2000

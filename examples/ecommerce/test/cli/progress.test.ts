@@ -22,8 +22,9 @@ describe('progress on a terminal', () => {
     progress.tell('chaos: payment is cut off')
     progress.close()
     progress.close()
+    const empty = `\r\x1b[2K${'░'.repeat(30)} 0 of 2,000 orders ended, 0 placed`
     const bar = `\r\x1b[2K${'█'.repeat(15)}${'░'.repeat(15)} 1,000 of 2,000 orders ended, 1,200 placed`
-    expect(written).toEqual([bar, '\r\x1b[2Kchaos: payment is cut off\n', bar, '\r\x1b[2K'])
+    expect(written).toEqual([empty, bar, '\r\x1b[2Kchaos: payment is cut off\n', bar, '\r\x1b[2K'])
   })
 
   it('never breaks its line, nor draws when it is closed', () => {
