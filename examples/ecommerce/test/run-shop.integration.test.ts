@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startPostgres } from '@mekong/stack'
+import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { expectLedgers, outcomeByRules, outcomesOf } from './support/expected-ledgers.ts'
 import { header, type TestFolder, testFolder } from './support/csv-files.ts'
@@ -33,6 +35,28 @@ function ledger(name: string): readonly string[] {
 
 function summary(): Record<string, unknown> {
   return JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as Record<string, unknown>
+}
+
+/** In every database that is made from now on. */
+async function addPennyToEachPayment(serverUrl: string): Promise<void> {
+  const template = new URL(serverUrl)
+  template.pathname = '/template1'
+  const client = new Client({ connectionString: template.href })
+  await client.connect()
+  await client.query(`
+    create function add_penny() returns trigger language plpgsql as $$
+    begin
+      new.amount_pence := new.amount_pence + 1;
+      return new;
+    end $$;
+    create function sabotage() returns event_trigger language plpgsql as $$
+    begin
+      if exists (select from pg_event_trigger_ddl_commands() where object_identity = 'payment.payment') then
+        create trigger add_penny before insert on payment.payment for each row execute function public.add_penny();
+      end if;
+    end $$;
+    create event trigger sabotage on ddl_command_end when tag in ('CREATE TABLE') execute function sabotage();`)
+  await client.end()
 }
 
 describe('a run of the shop', () => {
@@ -119,6 +143,21 @@ describe('a run of the shop', () => {
       'C3,refunded,guest@customers.example',
     ])
     expect(ledger('rejected-lines.csv')).toEqual(['a.csv,5,unknown-invoice-kind', 'a.csv,6,no-price'])
+  })
+
+  it('ends with code 1 when a figure is wrong, says which, and writes its ledgers all the same', async () => {
+    await using postgres = await startPostgres({ storage: 'memory' })
+    await addPennyToEachPayment(postgres.url)
+    const orders = folder.write('orders.csv', firstInvoices('2010-12-01', 3))
+    const { code, stdout, stderr } = await runShop(['--out', out, '--orders', orders], {
+      MEKONG_POSTGRES_URL: postgres.url,
+    })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^✗ money: .* \(charge of 536365: 13913 pence paid, 13912 due\)$/m)
+    expect(stdout.match(/^✓/gm)).toHaveLength(4)
+    expect(code).toBe(1)
+    expect(ledger('payments.csv')).toHaveLength(3)
+    expect(readFileSync(join(out, 'report.html'), 'utf8').includes('1 of 5 invariants fail')).toBe(true)
   })
 
   it('ends with an empty input', async () => {
