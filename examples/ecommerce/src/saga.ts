@@ -10,7 +10,13 @@ export const orderSaga = defineSaga(contract, {
     reserve: { service: 'inventory', on: 'order.created', emits: 'stock.reserved', fails: 'stock.rejected' },
     reject: { service: 'order', on: 'stock.rejected', emits: 'order.rejected' },
 
-    charge: { service: 'payment', on: 'stock.reserved', emits: 'payment.charged', fails: 'payment.declined', pivot: true },
+    charge: {
+      service: 'payment',
+      on: 'stock.reserved',
+      emits: 'payment.charged',
+      fails: 'payment.declined',
+      pivot: true,
+    },
     complete: { service: 'order', on: 'payment.charged', emits: 'order.completed' },
     dispatch: { service: 'inventory', on: 'order.completed' },
 

@@ -21,10 +21,19 @@ export function openShopService(
     case 'order':
       return openService({ service, schema: 'orders', migration: orderMigration, steps: orderSteps() }, surroundings)
     case 'inventory':
-      return openService({ service, schema: service, migration: inventoryMigration, steps: inventorySteps(options) }, surroundings)
+      return openService(
+        { service, schema: service, migration: inventoryMigration, steps: inventorySteps(options) },
+        surroundings,
+      )
     case 'payment':
-      return openService({ service, schema: service, migration: paymentMigration, steps: paymentSteps(options) }, surroundings)
+      return openService(
+        { service, schema: service, migration: paymentMigration, steps: paymentSteps(options) },
+        surroundings,
+      )
     case 'email':
-      return openService({ service, schema: service, migration: emailMigration, steps: emailSteps(options.sendMail) }, surroundings)
+      return openService(
+        { service, schema: service, migration: emailMigration, steps: emailSteps(options.sendMail) },
+        surroundings,
+      )
   }
 }

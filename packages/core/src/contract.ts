@@ -21,9 +21,11 @@ export interface EventDefinition<Schema extends StandardSchema = StandardSchema>
 export type Contract = Readonly<Record<string, AnyDefinition>>
 
 /** What a bus without a contract is typed with: any type, any data. The first five minutes need no schema. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what is not declared is not known
 export type UntypedContract = Readonly<Record<string, EventDefinition<StandardSchema<any>>>>
 
 // A definition of any schema: `key` is contravariant in the data, so only `any` stands for all of them.
+// oxlint-disable-next-line typescript/no-explicit-any
 type AnyDefinition = EventDefinition<StandardSchema<any, any>>
 
 export type EventType<C extends Contract> = keyof C & string

@@ -5,12 +5,25 @@ import { checkBusOptions, defaultRoute } from './check-bus-options.ts'
 import { closeBus } from './close-bus.ts'
 import { resolveConsumeTuning } from './consume/consume-tuning.ts'
 import { canRedeliver } from './consume/redelivery.ts'
-import { resolveSubscription, subscriptionName, topicOf, type Subscription, type SubscriptionRequest } from './consume/subscription.ts'
+import {
+  resolveSubscription,
+  subscriptionName,
+  topicOf,
+  type Subscription,
+  type SubscriptionRequest,
+} from './consume/subscription.ts'
 import type { Contract, EventType, UntypedContract } from './contract.ts'
 import type { Driver } from './driver/driver-contract.ts'
 import { resolveDriver } from './driver/resolve-driver.ts'
 import { MekongError, messageOf } from './error.ts'
-import type { CloseOptions, EventBus, EventToPublish, ForwardOptions, Health, SubscriptionOptions } from './event-bus.ts'
+import type {
+  CloseOptions,
+  EventBus,
+  EventToPublish,
+  ForwardOptions,
+  Health,
+  SubscriptionOptions,
+} from './event-bus.ts'
 import type { ConsumeTuning, EventBusOptions } from './event-bus-options.ts'
 import { createEventFactory, type EventFactory } from './event/event-factory.ts'
 import { nearNames } from './event/names.ts'
@@ -108,7 +121,9 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     const how = { until, timeoutMs, run: { stopped: new Set<string>() } }
     return Promise.all(
       events.map(event =>
-        resultOf(this.#isClosed() ? Promise.reject(closed(this.service)) : this.#route(event.topic).publisher.send(event, how)),
+        resultOf(
+          this.#isClosed() ? Promise.reject(closed(this.service)) : this.#route(event.topic).publisher.send(event, how),
+        ),
       ),
     )
   }
@@ -120,7 +135,10 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   native(route: string = defaultRoute): unknown {
     const found = this.#routes.get(route)
     if (found !== undefined) return found.driver.native
-    throw new MekongError('INVALID_CONFIGURATION', `there is no route '${route}'; there is ${[...this.#routes.keys()].join(', ')}`)
+    throw new MekongError(
+      'INVALID_CONFIGURATION',
+      `there is no route '${route}'; there is ${[...this.#routes.keys()].join(', ')}`,
+    )
   }
 
   subscribe<T extends EventType<C>>(type: T, handler: Handler<C, T>, options?: SubscriptionOptions): void
@@ -150,7 +168,8 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   }
 
   async start(): Promise<void> {
-    if (this.#phase !== 'new') throw new MekongError('INVALID_STATE', `the event bus of ${this.service} was started or closed already`)
+    if (this.#phase !== 'new')
+      throw new MekongError('INVALID_STATE', `the event bus of ${this.service} was started or closed already`)
     for (const route of this.#routes.values()) this.#check(route, route.subscriptions)
     this.#phase = 'starting'
     const starting = this.#startRoutes()
@@ -389,10 +408,16 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   #notice(): void {
     if ([...this.#routes.values()].every(route => route.subscriptions.length === 0)) return
     if (this.#options.idempotency === undefined) {
-      this.#observe({ is: 'notice', message: 'idempotency is in memory: after a restart a redelivered event runs again' })
+      this.#observe({
+        is: 'notice',
+        message: 'idempotency is in memory: after a restart a redelivered event runs again',
+      })
     }
     if (this.#options.hold === undefined) {
-      const where = this.#hold === undefined ? 'there is no hold store: dead events go to dead-letter topics' : 'held events are in memory'
+      const where =
+        this.#hold === undefined
+          ? 'there is no hold store: dead events go to dead-letter topics'
+          : 'held events are in memory'
       this.#observe({ is: 'notice', message: where })
     }
   }

@@ -1,5 +1,4 @@
-import type { Contract, EventData, EventInput, EventType, UntypedContract } from './contract.ts'
-import type { Driver, Adapter, StartPosition } from './driver/driver-contract.ts'
+import type { Contract, EventInput, EventType, UntypedContract } from './contract.ts'
 import type { PreparedEvent } from './event/event.ts'
 import type { Handler, HandlerMap } from './handler.ts'
 import type { HeldEvents } from './hold/held-events.ts'

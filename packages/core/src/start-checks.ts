@@ -25,7 +25,11 @@ export interface StartCheck {
 export function checkStart(check: StartCheck): void {
   const { driver, hold, isReplay } = check
   if (hold !== undefined && driver.capabilities.durable && !hold.durable) {
-    throw missing(driver, 'a hold store in memory would lose events that the broker keeps', 'pass a durable one as `hold`')
+    throw missing(
+      driver,
+      'a hold store in memory would lose events that the broker keeps',
+      'pass a durable one as `hold`',
+    )
   }
   if (isReplay && driver.capabilities.replay === 'none') {
     throw missing(driver, 'it cannot replay', 'replay from a broker that keeps its log')
@@ -38,9 +42,14 @@ function checkSubscription(subscription: Subscription, { driver, hold, tuning, i
   const { capabilities } = driver
   const name = `subscription '${subscription.name}'`
   checkTopicName(driver, subscription.topic)
-  if (hold === undefined) checkTopicName(driver, deadLetterTopic(subscription.topic, subscription.scope.group, capabilities))
+  if (hold === undefined)
+    checkTopicName(driver, deadLetterTopic(subscription.topic, subscription.scope.group, capabilities))
   if (subscription.ordered && capabilities.affinity === 'none') {
-    throw missing(driver, `it keeps no order by key, which ${name} asks for`, "say order: 'none', or use another broker")
+    throw missing(
+      driver,
+      `it keeps no order by key, which ${name} asks for`,
+      "say order: 'none', or use another broker",
+    )
   }
   if (subscription.onDead === 'park' && hold === undefined) {
     throw missing(driver, `${name} parks keys (onDead: 'park') and there is no hold store`, 'pass one as `hold`')

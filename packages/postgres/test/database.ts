@@ -26,8 +26,3 @@ export async function testDatabase(config: pg.PoolConfig = {}): Promise<TestData
     },
   }
 }
-
-/** Resolves once `isSo` does with true; a condition in the database that nobody announces. Bounded by the test's timeout. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise(resolve => setImmediate(resolve))
-}

@@ -81,6 +81,8 @@ export const orderMigration = {
 }
 
 export async function countOpenOrders(sql: Sql): Promise<number> {
-  const [row] = await sql.query<{ open: number }>(`select count(*)::int as open from orders.orders where status = 'open'`)
+  const [row] = await sql.query<{ open: number }>(
+    `select count(*)::int as open from orders.orders where status = 'open'`,
+  )
   return row?.open ?? 0
 }

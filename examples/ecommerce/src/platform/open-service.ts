@@ -1,6 +1,15 @@
 import { createEventBus, type Driver, type EventBus, type Middleware, type Observer } from '@mekong/core'
 import { createOutbox, createRelay, type Outbox, outboxMigrations, type Relay } from '@mekong/outbox'
-import { holdMigrations, inboxMigrations, leaseMigrations, migrate, type Migration, postgresHold, postgresInbox, type Sql } from '@mekong/postgres'
+import {
+  holdMigrations,
+  inboxMigrations,
+  leaseMigrations,
+  migrate,
+  type Migration,
+  postgresHold,
+  postgresInbox,
+  type Sql,
+} from '@mekong/postgres'
 import { pgSql } from '@mekong/postgres/pg'
 import { createSagaParticipant, type SagaParticipant, sagaMigrations } from '@mekong/saga'
 import pg from 'pg'
@@ -49,7 +58,11 @@ export async function openService<Service extends ServiceName>(
   const { service, schema, migration, steps } = definition
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true, connectionTimeoutMillis: 5000 })
   const sql = pgSql(pool)
-  await migrate(sql, [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration], { schema })
+  await migrate(
+    sql,
+    [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration],
+    { schema },
+  )
 
   const eventBus = await createEventBus({
     service,

@@ -28,7 +28,8 @@ export function createChaos(seed: number): Chaos {
     openBroker: () => broker.driver(),
     middleware: {
       async handle(_event, context, next) {
-        if (!isMended && fraction(seed, context.identity.event) < stubborn) throw new Error('chaos: this event always fails')
+        if (!isMended && fraction(seed, context.identity.event) < stubborn)
+          throw new Error('chaos: this event always fails')
         if (random() < failBefore) throw new Error('chaos: failed before the handler')
         await next()
         // The effect is committed by now: only the inbox keeps the next attempt from doing it again.
@@ -37,7 +38,10 @@ export function createChaos(seed: number): Chaos {
     },
     nextRestart() {
       if (restarts++ === maxRestarts) return undefined
-      return { afterMs: 300 + 900 * random(), service: serviceNames[Math.floor(random() * serviceNames.length)] ?? 'order' }
+      return {
+        afterMs: 300 + 900 * random(),
+        service: serviceNames[Math.floor(random() * serviceNames.length)] ?? 'order',
+      }
     },
     mend: () => {
       isMended = true

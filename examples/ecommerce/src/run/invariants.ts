@@ -22,7 +22,13 @@ interface Input {
 /** Judges the ledgers against each other and against the input read once more; nothing that the services counted is used. */
 export async function checkInvariants(ledgers: Ledgers, input: AsyncIterable<Order>): Promise<readonly Invariant[]> {
   const read = await gather(ledgers, input)
-  return [allEnded(ledgers, read), totalsAgree(ledgers, read), money(ledgers), stock(ledgers, read), oneEmailEach(ledgers)]
+  return [
+    allEnded(ledgers, read),
+    totalsAgree(ledgers, read),
+    money(ledgers),
+    stock(ledgers, read),
+    oneEmailEach(ledgers),
+  ]
 }
 
 async function gather(ledgers: Ledgers, input: AsyncIterable<Order>): Promise<Input> {
@@ -82,7 +88,9 @@ function paymentOf({ order_id, status, total_pence }: OrderRow): readonly (reado
 
 /** On hand is what was there, less what was sold, plus what came back; nothing stays reserved. */
 function stock({ stock: rows }: Ledgers, { movedUnits }: Input): Invariant {
-  const wrong = rows.find(row => row.reserved !== 0 || row.on_hand !== row.initial + (movedUnits.get(row.stock_code) ?? 0))
+  const wrong = rows.find(
+    row => row.reserved !== 0 || row.on_hand !== row.initial + (movedUnits.get(row.stock_code) ?? 0),
+  )
   const known = new Set(rows.map(row => row.stock_code))
   const unknown = [...movedUnits].find(([code, units]) => units !== 0 && !known.has(code))
   return invariant(

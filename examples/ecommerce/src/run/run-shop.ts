@@ -93,7 +93,11 @@ async function run({ options, shop, mailServer, tally, chaos, progress }: Run): 
   const over = new AbortController()
   const restarting = chaos === undefined ? undefined : restartNowAndThen(shop, chaos, over.signal, progress)
   const watching = watch({ shop, placing, total: survey.orders, chaos, progress })
-  await placeAll(shop, streamOrders(files, survey, line => rejectedLines.push(line)), placing)
+  await placeAll(
+    shop,
+    streamOrders(files, survey, line => rejectedLines.push(line)),
+    placing,
+  )
   const unfinished = await watching
   const tookMs = performance.now() - startedAt
   over.abort()
@@ -111,7 +115,10 @@ async function run({ options, shop, mailServer, tally, chaos, progress }: Run): 
     survey,
     ledgers,
     tally,
-    invariants: await checkInvariants(ledgers, streamOrders(files, survey, () => undefined)),
+    invariants: await checkInvariants(
+      ledgers,
+      streamOrders(files, survey, () => undefined),
+    ),
     latencies: ledgers.orders.flatMap(({ order_id, placed_ms }) => {
       const sentMs = sentAt.get(order_id)
       return sentMs === undefined ? [] : [{ orderId: order_id, placedMs: placed_ms, tookMs: sentMs - placed_ms }]
@@ -124,7 +131,11 @@ async function run({ options, shop, mailServer, tally, chaos, progress }: Run): 
   }
 }
 
-async function placeAll(shop: Shop, orders: AsyncIterable<Parameters<Shop['place']>[0]>, placing: { placed: number }): Promise<void> {
+async function placeAll(
+  shop: Shop,
+  orders: AsyncIterable<Parameters<Shop['place']>[0]>,
+  placing: { placed: number },
+): Promise<void> {
   const underWay = new Set<Promise<void>>()
   for await (const order of orders) {
     const placed = shop.place(order).then(() => {

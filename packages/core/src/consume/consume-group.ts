@@ -158,7 +158,8 @@ export class ConsumeGroup {
       holding,
       deadLetters: new DeadLetters({
         ...patience,
-        onFailure: error => observe({ is: 'notice', message: `dead letter of ${subscription.name} not published yet: ${String(error)}` }),
+        onFailure: error =>
+          observe({ is: 'notice', message: `dead letter of ${subscription.name} not published yet: ${String(error)}` }),
         capabilities: driver.capabilities,
         publish: this.#options.publishDead,
         observe,

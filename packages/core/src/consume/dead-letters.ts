@@ -37,7 +37,9 @@ export class DeadLetters {
         ...Object.fromEntries(work.message.headers.entries()),
         'mekong-dead-subscription': subscription.name,
         'mekong-dead-code': reason.code,
-        'mekong-dead-reason': messageOf(error).replace(/[^\x20-\x7e]/g, '?').slice(0, 500),
+        'mekong-dead-reason': messageOf(error)
+          .replace(/[^\x20-\x7e]/g, '?')
+          .slice(0, 500),
         'mekong-dead-attempts': String(work.attempts),
         'mekong-dead-position': `${work.message.partition.id}/${work.message.position}`,
       },

@@ -207,7 +207,9 @@ export class GroupConsumer implements Sink {
       ({ subscription }) => envelope.problem !== undefined || subscription.handlers.has(type),
     )
     if (concerned.length === 0) return this.#settlements.add(incoming, { is: 'acknowledge', durable: true })
-    const delivery = new Delivery(incoming, concerned.length, (done, settlement) => this.#settled(held, done, settlement))
+    const delivery = new Delivery(incoming, concerned.length, (done, settlement) =>
+      this.#settled(held, done, settlement),
+    )
     held.unsettled.set(incoming, delivery)
     for (const runner of concerned) {
       const arrived = arrivals.get(runner)
@@ -273,7 +275,10 @@ export class GroupConsumer implements Sink {
     const era = ++this.#era
     const told = new Map(this.#ordered)
     const options = { ...subscribe, topics: topicsOf(told) }
-    const consumer = await driver.subscribe(options, sinkWhile(this, () => this.#era === era))
+    const consumer = await driver.subscribe(
+      options,
+      sinkWhile(this, () => this.#era === era),
+    )
     try {
       for (let added = this.#addedTo(told); added.length > 0 && !this.#isStopped; added = this.#addedTo(told)) {
         await consumer.extend(added)

@@ -69,7 +69,8 @@ export class HeldRunner {
     this.#stopping.abort()
     this.wake()
     const abort = (): void => {
-      for (const work of this.#works) work.abort(new MekongError('HANDLER_ABORTED', 'the event bus closes', { retryable: true }))
+      for (const work of this.#works)
+        work.abort(new MekongError('HANDLER_ABORTED', 'the event bus closes', { retryable: true }))
     }
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
@@ -178,7 +179,11 @@ export class HeldRunner {
         observe({ is: 'completed', attempt: work.attempts, tookMs: outcome.tookMs, ...named(subscription, work) })
         return atOnceIf(await holding.finish(lease, work.identity.event))
       case 'delay':
-        await holding.keep(lease, work, { state: 'delayed', dueAt: clock.now() + outcome.afterMs, error: outcome.error })
+        await holding.keep(lease, work, {
+          state: 'delayed',
+          dueAt: clock.now() + outcome.afterMs,
+          error: outcome.error,
+        })
         return undefined
       case 'dead':
         if (lease.ordered && subscription.onDead === 'continue') {

@@ -1,6 +1,14 @@
 import { wait } from '../clock.ts'
 import { isMekongError, messageOf } from '../error.ts'
-import type { HeldEvent, HeldMessage, HeldReason, HeldState, HoldLease, HoldLimits, HoldStore } from '../hold/hold-store.ts'
+import type {
+  HeldEvent,
+  HeldMessage,
+  HeldReason,
+  HeldState,
+  HoldLease,
+  HoldLimits,
+  HoldStore,
+} from '../hold/hold-store.ts'
 import type { Observer } from '../signal.ts'
 import { named } from './attempts.ts'
 import type { ClaimBook } from './claim-book.ts'
@@ -74,7 +82,8 @@ export class Holding {
       const [extended] = await this.#options.book.extendNow([work])
       return extended === true ? this.store.hold(record, this.#options.limits) : 'lost'
     })
-    if (written === undefined || written === 'lost' || written === 'full') return written === 'lost' ? 'lost' : undefined
+    if (written === undefined || written === 'lost' || written === 'full')
+      return written === 'lost' ? 'lost' : undefined
     await this.#options.book.hold(work)
     this.#report(work, why.state, key, record.reason)
     this.#options.onHeld()
@@ -179,7 +188,10 @@ export class Holding {
     let answer = await persist(write, this.#options)
     if (answer !== 'full') return answer
     const { observe, subscription, clock, signal, onFull } = this.#options
-    observe({ is: 'notice', message: `the hold store of ${subscription.name} has reached its limits: its partitions pause` })
+    observe({
+      is: 'notice',
+      message: `the hold store of ${subscription.name} has reached its limits: its partitions pause`,
+    })
     const resume = onFull(work)
     while (answer === 'full' && !signal.aborted) {
       await wait(clock, fullPauseMs, signal)

@@ -62,7 +62,8 @@ export function nextStep(
 function wantsNoRetry(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false
   // A MekongError says of its own call whether repeating helps; a handler that met one still deserves its retries.
-  if (isMekongError(error)) return error.code === 'INVALID_DATA' || error.code === 'UNDECODABLE' || error.code === 'SAGA_INVALID'
+  if (isMekongError(error))
+    return error.code === 'INVALID_DATA' || error.code === 'UNDECODABLE' || error.code === 'SAGA_INVALID'
   return 'retryable' in error && error.retryable === false
 }
 

@@ -3,7 +3,7 @@ import type { Capabilities, Partition } from '../driver/driver-contract.ts'
 import { MekongError } from '../error.ts'
 import type { ClaimAnswer } from '../idempotency/idempotency-store.ts'
 import type { Observer } from '../signal.ts'
-import { Attempts, busyPauseMs, named, type Outcome } from './attempts.ts'
+import { type Attempts, busyPauseMs, named, type Outcome } from './attempts.ts'
 import type { ClaimBook } from './claim-book.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Delivery } from './delivery.ts'
@@ -119,13 +119,14 @@ export class SubscriptionRunner {
     const entry = this.#entries.get(work.identity.event)
     if (entry?.work !== work) return
     entry.isClaimed = false
-    if (entry.state === 'running') work.abort(new MekongError('FENCED', 'another owner took the event over', { retryable: true }))
+    if (entry.state === 'running')
+      work.abort(new MekongError('FENCED', 'another owner took the event over', { retryable: true }))
     else if (entry.state === 'ready') void this.#claimAgain(entry, 0)
   }
 
   /** Moves lanes that fill more than `most` messages of a partition into the hold store. */
   async spill(partition: Partition, most: number): Promise<void> {
-    for (const lane of [...this.#lanes.values()]) {
+    for (const lane of this.#lanes.values()) {
       const filled = lane.entries().filter(entry => entry.isOn(partition)).length
       if (filled <= most || lane.stopped || lane.isMoving) continue
       if (lane.parked) await this.#spillTail(lane)
@@ -167,7 +168,11 @@ export class SubscriptionRunner {
     const entry = new Entry(work, this.#laneFor(envelope.attributes.key), delivery)
     this.#entries.set(envelope.event, entry)
     entry.lane.push(entry)
-    this.#options.observe({ is: 'received', deliveries: delivery.incoming.deliveries, ...named(this.subscription, work) })
+    this.#options.observe({
+      is: 'received',
+      deliveries: delivery.incoming.deliveries,
+      ...named(this.subscription, work),
+    })
     return entry
   }
 
@@ -425,7 +430,10 @@ export class SubscriptionRunner {
     if (onDead === 'stop') {
       entry.lane.stopped = true
       entry.state = 'ready'
-      observe({ is: 'notice', message: `${name} stopped at a dead event${entry.lane.key === undefined ? '' : ` of key ${entry.lane.key}`}` })
+      observe({
+        is: 'notice',
+        message: `${name} stopped at a dead event${entry.lane.key === undefined ? '' : ` of key ${entry.lane.key}`}`,
+      })
     } else if (holding !== undefined) {
       const key = onDead === 'park' ? entry.lane.key : undefined
       await this.#hold(entry, { state: 'dead', dueAt: undefined, error }, key)
@@ -502,7 +510,11 @@ export class SubscriptionRunner {
       if ((await book.complete(entry.work)) === true) await holding.finish(lease, entry.work.identity.event)
       await holding.release(lease)
     } else if (outcome.is === 'delay') {
-      await holding.keep(lease, entry.work, { state: 'delayed', dueAt: clock.now() + outcome.afterMs, error: outcome.error })
+      await holding.keep(lease, entry.work, {
+        state: 'delayed',
+        dueAt: clock.now() + outcome.afterMs,
+        error: outcome.error,
+      })
     } else if (outcome.is === 'dead' && this.subscription.onDead === 'continue') {
       await holding.setAside(lease, entry.work, outcome.error)
       await holding.release(lease)

@@ -42,7 +42,8 @@ export function resolveSubscription(request: SubscriptionRequest, setting: Subsc
   const name = subscriptionName(request)
   const path = `subscription '${name}'`
   checkOptions(path, options)
-  const ordered = options.order === undefined ? isOrderedByContract(handlers, setting.contract) : options.order === 'key'
+  const ordered =
+    options.order === undefined ? isOrderedByContract(handlers, setting.contract) : options.order === 'key'
   const onDead = options.onDead ?? (ordered && setting.canHold ? 'park' : 'continue')
   if (onDead === 'park' && !ordered) {
     throw new MekongError('INVALID_CONFIGURATION', `${path}: onDead 'park' needs order by key; use 'continue'`)
@@ -62,7 +63,7 @@ export function resolveSubscription(request: SubscriptionRequest, setting: Subsc
 }
 
 export function subscriptionName(request: SubscriptionRequest): string {
-  return request.options.name ?? [...request.handlers.keys()].sort().join('+')
+  return request.options.name ?? [...request.handlers.keys()].toSorted().join('+')
 }
 
 export function topicOf(type: string, contract: Contract | undefined): string {
@@ -76,7 +77,10 @@ export function definitionOf(type: string, contract: Contract | undefined): Cont
 function checkOptions(path: string, options: SubscriptionOptions): void {
   for (const name of Object.keys(options)) {
     if (optionNames.includes(name)) continue
-    throw new MekongError('INVALID_CONFIGURATION', `${path}: ${name} is not an option; the options are ${optionNames.join(', ')}`)
+    throw new MekongError(
+      'INVALID_CONFIGURATION',
+      `${path}: ${name} is not an option; the options are ${optionNames.join(', ')}`,
+    )
   }
   if (options.name !== undefined && !/^[\w.+:-]{1,200}$/.test(options.name)) {
     throw new MekongError('INVALID_CONFIGURATION', `${path}: a name has 1 to 200 letters, digits, and . _ + : -`)

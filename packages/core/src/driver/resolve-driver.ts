@@ -52,7 +52,8 @@ async function importPackage(name: string, scheme: string): Promise<{ readonly a
   try {
     return (await import(name)) as { readonly adapter: Adapter }
   } catch (cause) {
-    const isMissing = typeof cause === 'object' && cause !== null && 'code' in cause && /NOT_FOUND/.test(String(cause.code))
+    const isMissing =
+      typeof cause === 'object' && cause !== null && 'code' in cause && /NOT_FOUND/.test(String(cause.code))
     throw new MekongError(
       'ADAPTER_MISSING',
       isMissing && messageOf(cause).includes(name)

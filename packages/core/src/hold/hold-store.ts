@@ -75,7 +75,10 @@ export interface HoldStore {
    */
   hold(event: HeldEvent, limits: HoldLimits): Promise<'held' | 'fenced' | 'full'>
   /** Puts each event at the end of its key's lane if the key is parked at that moment. By index, in order. */
-  appendIfParked(events: readonly HeldEvent[], limits: HoldLimits): Promise<readonly ('appended' | 'not-parked' | 'full')[]>
+  appendIfParked(
+    events: readonly HeldEvent[],
+    limits: HoldLimits,
+  ): Promise<readonly ('appended' | 'not-parked' | 'full')[]>
   /**
    * Parks events of one key, in order, under a lease that the running lane keeps; the lane's own events that fail later
    * are held ahead of them. Undefined: a limit is reached or the key is parked already, nothing was written.

@@ -9,7 +9,11 @@ export interface ScheduleStore {
   /** Adding an id twice keeps the first. */
   add(events: readonly ScheduledEvent[]): Promise<void>
   /** Leases due events, oldest first; expired leases are taken over with a higher fence. */
-  leaseDue(request: { readonly owner: string; readonly leaseMs: number; readonly limit: number }): Promise<readonly LeasedEvent[]>
+  leaseDue(request: {
+    readonly owner: string
+    readonly leaseMs: number
+    readonly limit: number
+  }): Promise<readonly LeasedEvent[]>
   /** The broker has them. Ignored where the lease was lost: the new holder publishes it again, with the same id. */
   delete(events: readonly LeasedEvent[]): Promise<void>
   nextDueAt(): Promise<number | undefined>

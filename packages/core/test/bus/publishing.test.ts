@@ -161,7 +161,15 @@ describe('publishMany', () => {
     const tooLarge = { ...events[3]!, data: 'x'.repeat(2_000_000) }
     const results = await bus.bus.publishMany([...events.slice(0, 3), tooLarge, ...events.slice(4)] as never)
     expect(results.map(result => (result.is === 'published' ? '' : codeOf(result)))).toEqual([
-      ...['', '', '', 'EVENT_TOO_LARGE', '', '', 'PUBLISH_NOT_SENT', '', ''],
+      '',
+      '',
+      '',
+      'EVENT_TOO_LARGE',
+      '',
+      '',
+      'PUBLISH_NOT_SENT',
+      '',
+      '',
     ])
   })
 

@@ -46,7 +46,11 @@ const printable = fc
   .filter(text => !/[\p{Cc}\p{Cs}]/u.test(text))
 const publishing = fc.record({
   data: fc.oneof(
-    fc.json({ noUnicodeString: false }).map(text => JSON.parse(text) as unknown),
+    // A key __proto__ is refused when it is published: that has a test of its own.
+    fc
+      .json({ noUnicodeString: false })
+      .filter(text => !text.includes('__proto__') && !text.includes('constructor'))
+      .map(text => JSON.parse(text) as unknown),
     fc.uint8Array({ maxLength: 300 }),
   ),
   options: fc.record(
