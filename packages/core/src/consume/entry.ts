@@ -22,6 +22,8 @@ export class Entry {
   isClaimed = false
   /** How often it was busy in a row. */
   timesBusy = 0
+  /** Its attempts are over; what became of it is being told to the stores. */
+  isEnding = false
   /** Its lane was spilled while it ran: its end is told to the hold store. */
   spill: HoldLease | undefined
   #deliveries: Delivery[]

@@ -8,8 +8,8 @@ export class Lane {
   parked = false
   /** Its head is at work, or it waits for a free handler. */
   busy = false
-  /** Events of it are on their way into the hold store. */
-  isMoving = false
+  /** Events of it are on their way into the hold store, until this resolves. */
+  moving: Promise<void> | undefined
   /** A dead event stopped it; nothing runs before a restart. */
   stopped = false
   #entries: Entry[] = []

@@ -128,7 +128,7 @@ export class SubscriptionRunner {
   async spill(partition: Partition, most: number): Promise<void> {
     for (const lane of this.#lanes.values()) {
       const filled = lane.entries().filter(entry => entry.isOn(partition)).length
-      if (filled <= most || lane.stopped || lane.isMoving) continue
+      if (filled <= most || lane.stopped || lane.moving !== undefined || lane.head?.isEnding === true) continue
       if (lane.parked) await this.#spillTail(lane)
       else await this.#spillLane(lane)
     }
@@ -332,8 +332,12 @@ export class SubscriptionRunner {
 
   async #process(entry: Entry): Promise<void> {
     entry.state = 'running'
+    entry.isEnding = false
     if (entry.lane.parked && (await this.#parkBehind(entry.lane))) return
     const outcome = await this.#options.attempts.run(entry.work)
+    entry.isEnding = true
+    // A spill under way decides where its end is told.
+    await entry.lane.moving
     if (entry.spill !== undefined) return this.#endSpilled(entry, outcome)
     switch (outcome.is) {
       case 'completed':
@@ -365,11 +369,9 @@ export class SubscriptionRunner {
   /** These are at work meanwhile; what found no room in the parked lane waits for its turn, unless that is now. */
   async #append(entries: readonly Entry[], lane: Lane, key: string): Promise<Appended | undefined> {
     const { holding } = this.#options
-    lane.isMoving = true
     for (const entry of entries) entry.state = 'running'
     const works = entries.map(entry => entry.work)
-    const appended = await holding?.appendIfParked(works, key)
-    lane.isMoving = false
+    const appended = await moving(lane, () => holding?.appendIfParked(works, key))
     const next = appended?.stoppedBy === 'not-parked' && appended.count === 0 ? lane.head : undefined
     for (const [index, entry] of entries.entries()) {
       if (appended === undefined) this.#remove(entry)
@@ -476,21 +478,21 @@ export class SubscriptionRunner {
     const works = claimed.map(entry => entry.work)
     const waiting = claimed.filter(entry => entry.state !== 'running')
     for (const entry of waiting) entry.state = 'running'
-    lane.isMoving = true
-    const lease = await holding.spill(works, lane.key)
-    lane.isMoving = false
+    const { key, head } = lane
+    const lease = await moving(lane, async () => {
+      const given = await holding.spill(works, key)
+      if (isHeadRunning && head?.state === 'running') head.spill = given
+      return given
+    })
     if (lease === undefined) {
       for (const entry of waiting) this.#stay(entry)
       return this.#advance(lane)
     }
     lane.parked = true
+    if (head?.spill === lease) head.decide({ is: 'over', durable: holding.isDurable })
     await Promise.all(waiting.map(entry => book.hold(entry.work)))
     for (const entry of waiting) this.#end(entry, holding.isDurable)
-    const head = claimed[0]
-    if (isHeadRunning && head?.state === 'running') {
-      head.spill = lease
-      head.decide({ is: 'over', durable: holding.isDurable })
-    } else await holding.release(lease)
+    if (head?.spill !== lease) await holding.release(lease)
   }
 
   /** Behind a head that still runs and whose lane was spilled before: what came since joins the parked ones. */
@@ -590,6 +592,18 @@ export class SubscriptionRunner {
 
 function wentAway({ topic, id }: Partition): MekongError {
   return new MekongError('HANDLER_ABORTED', `partition ${id} of ${topic} went to another consumer`, { retryable: true })
+}
+
+/** Says of the lane that events of it are on their way until `work` is over. */
+async function moving<T>(lane: Lane, work: () => Promise<T> | undefined): Promise<T | undefined> {
+  let end = (): void => undefined
+  lane.moving = new Promise(resolve => (end = resolve))
+  try {
+    return await work()
+  } finally {
+    lane.moving = undefined
+    end()
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

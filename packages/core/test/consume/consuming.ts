@@ -49,13 +49,14 @@ export interface Setting {
   readonly options?: Partial<EventBusOptions>
   /** What an event does as soon as it runs; undefined: it waits for the test. */
   readonly onRun?: (run: Run) => unknown
+  readonly onFinish?: (id: string) => unknown
   readonly durable?: boolean
   /** False: nothing is subscribed nor started. */
   readonly started?: boolean
 }
 
 export async function consuming(setting: Setting = {}): Promise<Consuming> {
-  const clock = virtualClock()
+  const clock = (setting.options?.clock as VirtualClock | undefined) ?? virtualClock()
   const broker = scriptedBroker(setting.capabilities)
   const durable = setting.durable ?? false
   const claims = gated<IdempotencyStore>(memoryIdempotency({ clock }), { durable })
@@ -78,6 +79,7 @@ export async function consuming(setting: Setting = {}): Promise<Consuming> {
         context,
         finish: () => {
           finished.push(id)
+          setting.onFinish?.(id)
           end(() => resolve(undefined))
         },
         fail: (error = new Error('no')) => end(() => reject(error)),
