@@ -95,17 +95,26 @@ export class GroupConsumer implements Sink {
   async add(runner: SubscriptionRunner): Promise<void> {
     const { topic, ordered } = runner.subscription
     const known = this.#runners.get(topic)
-    if (known === undefined) {
-      this.#runners.set(topic, [runner])
-      this.#ordered.set(topic, ordered)
-      await this.#consumer?.extend([{ topic, ordered }])
-      return
-    }
+    if (known === undefined) return this.#addTopic(topic, runner)
     await runner.assigned()
     known.push(runner)
     if (!ordered || this.#ordered.get(topic) === true) return
     this.#ordered.set(topic, true)
     await this.#consumer?.extend([{ topic, ordered }])
+  }
+
+  async #addTopic(topic: string, runner: SubscriptionRunner): Promise<void> {
+    const { ordered } = runner.subscription
+    this.#runners.set(topic, [runner])
+    this.#ordered.set(topic, ordered)
+    try {
+      await this.#consumer?.extend([{ topic, ordered }])
+    } catch (error) {
+      // The next subscription on it is to try again.
+      this.#runners.delete(topic)
+      this.#ordered.delete(topic)
+      throw error
+    }
   }
 
   async start(): Promise<void> {

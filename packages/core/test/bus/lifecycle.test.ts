@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createEventBus } from '../../src/create-event-bus.ts'
 import type { EventBusOptions } from '../../src/event-bus-options.ts'
+import { virtualClock } from '../virtual-clock.ts'
 import { consuming } from '../consume/consuming.ts'
 import { scriptedBroker } from '../consume/scripted-broker.ts'
 
@@ -137,6 +138,17 @@ describe('subscribing after start', () => {
       problems: ["subscription 'payment' did not start: refused by the broker"],
     })
     expect(seen('consumer')).toMatchObject([{ status: { is: 'degraded' } }])
+  })
+
+  it('tries a topic again that the broker refused before', async () => {
+    const { bus, broker, clock } = await consuming()
+    broker.on.extend = refused
+    bus.subscribe('payment', () => undefined)
+    await clock.settle()
+    broker.on.extend = () => undefined
+    bus.subscribe('payment', () => undefined, { name: 'second' })
+    await clock.settle()
+    expect(broker.joined[0]!.topics).toEqual(['order', 'payment'])
   })
 
   it('is refused once the bus closes', async () => {
@@ -282,6 +294,35 @@ describe('close', () => {
     const before = claims.calls('extend') + holds.calls('leaseDue') + holds.calls('nextDueAt')
     await clock.advance(600_000)
     expect(claims.calls('extend') + holds.calls('leaseDue') + holds.calls('nextDueAt')).toBe(before)
+  })
+
+  it('leaves nothing that keeps the process alive', async () => {
+    const inner = virtualClock()
+    const awaited = new Set<object>()
+    const clock = {
+      ...inner,
+      after(ms: number, run: () => void, background?: 'background') {
+        const timer = {}
+        if (background === undefined) awaited.add(timer)
+        const cancel = inner.after(ms, () => {
+          awaited.delete(timer)
+          run()
+        })
+        return () => {
+          awaited.delete(timer)
+          cancel()
+        }
+      },
+    }
+    const { broker, bus, finish, fail } = await consuming({ options: { clock } })
+    broker.deliver(await broker.assign(), 'a1', 'b1', 'c1')
+    await finish('a1')
+    await fail('b1')
+    await bus.publish('order', 1)
+    const closed = bus.close({ timeoutMs: 1000 })
+    await inner.advance(60_000)
+    await closed
+    expect(awaited.size).toBe(0)
   })
 
   it('is one and the same, however often it is called', async () => {
