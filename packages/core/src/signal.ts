@@ -32,7 +32,7 @@ export type Signal =
       readonly is: 'attempt-failed'
       readonly attempt: number
       readonly error: unknown
-      readonly next: 'retry' | 'redeliver' | 'delay' | 'dead' | 'stop'
+      readonly next: 'retry' | 'delay' | 'dead'
     } & Handled)
   /** `by` says who knew: the idempotency store before the handler, or the inbox inside it. */
   | ({ readonly is: 'duplicate'; readonly by: 'store' | 'inbox' } & Handled)

@@ -162,12 +162,13 @@ async function watch({ shop, placing, total, chaos, progress }: Watch): Promise<
   let last = ''
   for (;;) {
     await delay(pollMs)
+    const { placed } = placing
     // While a service restarts its tables cannot be asked.
     const unfinished = await shop.unfinished().catch(() => undefined)
     if (unfinished === undefined) continue
-    progress.moved(placing.placed, placing.placed - openOrders(unfinished))
-    if (placing.placed === total && unfinished.length === 0) return []
-    const now = `${placing.placed} ${unfinished.join()}`
+    progress.moved(placed, Math.max(0, placed - openOrders(unfinished)))
+    if (placed === total && unfinished.length === 0) return []
+    const now = `${placed} ${unfinished.join()}`
     if (now !== last) {
       movedAt = performance.now()
       last = now
