@@ -18,9 +18,6 @@ async function throughput({ pool }: OutboxDatabase, bus: RecordingBus, events: n
   return (events / (performance.now() - startedAt)) * 1000
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!
-
 async function relayed(url: string): Promise<{ database: OutboxDatabase; bus: RecordingBus } & AsyncDisposable> {
   const database = await outboxDatabase(url)
   const bus = recordingBus()
@@ -45,13 +42,12 @@ it('is no slower, and leaves no dead rows behind, while a transaction keeps Post
   await pin.query('select pg_current_xact_id()')
   // As much as would be in the way of a queue that updates or deletes its rows.
   for (const { database, bus } of [pinned, free]) await throughput(database, bus, 15_000)
-  const ratios: number[] = []
-  for (let round = 0; round < 5; round++) {
-    // In turns, so that whatever else the machine does hits both.
-    const [first, second] = round % 2 === 0 ? [pinned, free] : [free, pinned]
-    const one = await throughput(first.database, first.bus, 3000)
-    const other = await throughput(second.database, second.bus, 3000)
-    ratios.push(first === pinned ? one / other : other / one)
+  // In turns, and the best round of each: whatever else the machine does only ever makes a round slower.
+  const best = new Map<typeof pinned, number>()
+  for (let round = 0; round < 7; round++) {
+    for (const side of round % 2 === 0 ? [pinned, free] : [free, pinned]) {
+      best.set(side, Math.max(best.get(side) ?? 0, await throughput(side.database, side.bus, 3000)))
+    }
   }
   const { rows } = await pinned.database.pool.query(
     `select coalesce(sum(n_dead_tup), 0)::int as dead, coalesce(sum(n_tup_upd + n_tup_del), 0)::int as changed
@@ -59,7 +55,7 @@ it('is no slower, and leaves no dead rows behind, while a transaction keeps Post
   )
   await pin.query('rollback')
   pin.release()
-  expect(median(ratios), `ratios: ${ratios.join(', ')}`).toBeGreaterThan(0.85)
+  expect(best.get(pinned)! / best.get(free)!).toBeGreaterThan(0.85)
   // Old rotations, and nothing for any event.
   expect(rows[0].changed).toBeLessThan(500)
   expect(rows[0].dead).toBeLessThan(500)
