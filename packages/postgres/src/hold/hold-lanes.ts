@@ -17,6 +17,8 @@ export interface LockedLane {
 export interface HoldLanes {
   /** Locks those that exist, in one order for all, as a `begin` statement. */
   lock(lanes: readonly LaneName[]): Statement
+  /** Locks one that a record points to. */
+  lockById(tx: Transaction, laneId: string): Promise<void>
   /** Makes the lane if it is not there, and locks it. Undefined: the scope has `maxLanes` already. */
   create(
     tx: Transaction,
@@ -51,6 +53,11 @@ export function holdLanes(table: TableName): HoldLanes {
 
   return {
     lock,
+
+    async lockById(tx, laneId) {
+      await tx.query(`select 1 from ${lane} where id = $1::bigint for update`, [laneId])
+    },
+
     async create(tx, { scope, ...name }, maxLanes) {
       // One at a time in a scope, so that they do not pass the limit together.
       await tx.query("select pg_advisory_xact_lock(hashtextextended('mekong.hold ' || $1::text, 0))", [

@@ -38,7 +38,12 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
     hold: (event, limits) =>
       tables.step(lanes.lock([laneOf(event)]), async (tx, [locked]) => {
         const [parked] = locked as readonly LockedLane[]
-        const record = (await recordsOf(tx, [event])).get(eventName(event))
+        let record = (await recordsOf(tx, [event])).get(eventName(event))
+        if (record !== undefined && record.lane_id !== parked?.id) {
+          // Written after we looked for its lane. Lanes are locked before events, or two who hold it would wait in a circle.
+          await lanes.lockById(tx, record.lane_id)
+          record = (await recordsOf(tx, [event])).get(eventName(event))
+        }
         if (record !== undefined && record.fence > event.fence) return 'fenced'
         const laneId = record?.lane_id ?? (await placeFor(tx, event, { parked, limits }))
         if (laneId === undefined) return 'full'
