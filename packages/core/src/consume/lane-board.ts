@@ -1,13 +1,14 @@
-import type { Capabilities } from '../driver/driver-contract.ts'
 import type { ClaimBook } from './claim-book.ts'
 import type { Entry } from './entry.ts'
 import { Lane } from './lane.ts'
+import type { ParkedKeys } from './parked-keys.ts'
 import type { Slots } from './slots.ts'
 import type { Work } from './work.ts'
 
 export interface LaneBoardOptions {
   readonly ordered: boolean
-  readonly affinity: Capabilities['affinity']
+  /** Only where a partition stays with its owner. */
+  readonly parkedKeys: ParkedKeys | undefined
   readonly slots: Slots
   readonly book: ClaimBook
   /** The head of its lane has its turn. Never rejects. */
@@ -23,8 +24,6 @@ export class LaneBoard {
   readonly #entries = new Map<string, Entry>()
   readonly #lanes = new Map<string, Lane>()
   readonly #ready = new Set<Lane>()
-  /** Keys that may be parked; read when a partition is assigned, so only where a partition stays with its owner. */
-  readonly #parkedKeys = new Set<string>()
   readonly #attemptsMade = new Map<string, number>()
   #whenIdle: (() => void)[] = []
   #isClosing = false
@@ -61,15 +60,14 @@ export class LaneBoard {
     let lane = this.#lanes.get(key)
     if (lane === undefined) {
       lane = new Lane(key)
-      lane.parked = this.#parkedKeys.has(key)
+      lane.parked = this.#options.parkedKeys?.mayHave(key) ?? false
       this.#lanes.set(key, lane)
     }
     return lane
   }
 
-  /** A key may be parked: the hold store is asked before its next event runs. */
+  /** Its key may be parked: the hold store is asked before its next event runs. */
   park(key: string): void {
-    this.#parkedKeys.add(key)
     const lane = this.#lanes.get(key)
     if (lane !== undefined) lane.parked = true
   }
@@ -154,9 +152,7 @@ export class LaneBoard {
   }
 
   #rememberParked(lane: Lane): void {
-    if (lane.key === undefined || this.#options.affinity !== 'partition') return
-    if (lane.parked) this.#parkedKeys.add(lane.key)
-    else this.#parkedKeys.delete(lane.key)
+    if (lane.key !== undefined) this.#options.parkedKeys?.remember(lane.key, lane.parked)
   }
 
   #dispatch(): void {

@@ -8,6 +8,7 @@ import { Entry } from './entry.ts'
 import type { Holdup } from './holding.ts'
 import { LaneBoard } from './lane-board.ts'
 import { LaneParking } from './lane-parking.ts'
+import { ParkedKeys } from './parked-keys.ts'
 import { canRedeliver } from './redelivery.ts'
 import type { Slots } from './slots.ts'
 import type { Subscription } from './subscription.ts'
@@ -33,17 +34,20 @@ export class SubscriptionRunner {
   readonly subscription: Subscription
   readonly #options: SubscriptionRunnerOptions
   readonly #board: LaneBoard
+  readonly #parkedKeys: ParkedKeys | undefined
   readonly #admission: Admission
   readonly #parking: LaneParking
 
   constructor(options: SubscriptionRunnerOptions) {
-    const { subscription, capabilities } = options
+    const { subscription, capabilities, holding } = options
+    const isCached = subscription.ordered && capabilities.affinity === 'partition'
     this.#options = options
     this.subscription = subscription
+    this.#parkedKeys = holding === undefined || !isCached ? undefined : new ParkedKeys(() => holding.parkedKeys())
     this.#board = new LaneBoard({
       ...options,
       ordered: subscription.ordered,
-      affinity: capabilities.affinity,
+      parkedKeys: this.#parkedKeys,
       run: entry => this.#turn(entry),
     })
     this.#admission = new Admission(options, this.#board)
@@ -52,10 +56,8 @@ export class SubscriptionRunner {
 
   /** Nothing of a partition arrives before this resolves. */
   async assigned(): Promise<void> {
-    const { holding, capabilities } = this.#options
-    if (holding === undefined || !this.subscription.ordered || capabilities.affinity !== 'partition') return
     // A lane may be there: held by an owner in between, while a handler of this process ran on from the time before.
-    for (const key of (await holding.parkedKeys()) ?? []) this.#board.park(key)
+    for (const key of (await this.#parkedKeys?.learn()) ?? []) this.#board.park(key)
   }
 
   /** All that arrived together: one round trip claims it. */
@@ -233,7 +235,7 @@ export class SubscriptionRunner {
     } else {
       const sent = await deadLetters.send(this.subscription, entry.work, error)
       if (sent) await book.complete(entry.work)
-      if (sent) this.#board.end(entry, true)
+      if (sent) this.#board.end(entry, this.#options.capabilities.durable)
       else this.#board.remove(entry)
     }
   }

@@ -6,6 +6,8 @@ export interface Gate<Store> {
   calls(method: Method<Store>): number
   /** From now on calls wait, before or after they take effect, until the returned function lets them all go. */
   pause(method: Method<Store>, when?: 'before' | 'after'): () => void
+  /** From now on no call comes through or back. */
+  cut(): void
   /** From now on calls reject, before or after they take effect, until the returned function is called. */
   fail(method: Method<Store>, when?: 'before' | 'after'): () => void
 }
@@ -22,7 +24,9 @@ export function gated<Store extends object>(
 ): { readonly store: Store; readonly gate: Gate<Store> } {
   const rules = new Set<Rule>()
   const counts = new Map<string, number>()
+  let isCut = false
   const pass = async (method: string, when: Rule['when']): Promise<void> => {
+    if (isCut) await new Promise(() => undefined)
     for (const rule of rules) if (rule.method === method && rule.when === when) await rule.apply()
   }
   const add = (rule: Rule): (() => void) => {
@@ -56,6 +60,7 @@ export function gated<Store extends object>(
           open()
         }
       },
+      cut: () => void (isCut = true),
       fail: (method, when = 'before') =>
         add({ method, when, apply: () => Promise.reject(new Error(`no ${method} today`)) }),
     },

@@ -1,14 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MekongError } from '../../src/error.ts'
-import type { HoldStore } from '../../src/hold/hold-store.ts'
-import { memoryHold } from '../../src/hold/memory-hold.ts'
-import type { IdempotencyStore } from '../../src/idempotency/idempotency-store.ts'
-import { memoryIdempotency } from '../../src/idempotency/memory-idempotency.ts'
-import { virtualClock } from '../virtual-clock.ts'
-import { consuming, type Consuming, type Run } from './consuming.ts'
-import { gated, type Gate } from './gated.ts'
-import { MovingBroker } from './moving-broker.ts'
+import { twoMembers, type TwoMembers } from './two-members.ts'
 
 const keys = ['a', 'b', 'c'] as const
 const idempotencySteps = ['claim', 'extend', 'complete', 'hold', 'release'] as const
@@ -55,6 +48,15 @@ const step = fc.oneof(
       to: fc.nat(1),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), which: fc.nat(1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      is: fc.constant('close' as const),
+      which: fc.nat(1),
+      timeoutMs: fc.constantFrom(0, 50, 2000),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('lose' as const), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('repeat' as const), which: fc.nat(20) }) },
   {
@@ -79,62 +81,12 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-interface World {
-  readonly members: readonly [Consuming, Consuming]
-  readonly broker: MovingBroker
-  readonly claims: Gate<IdempotencyStore>
-  readonly holds: Gate<HoldStore>
-  readonly hold: HoldStore
-  readonly clock: Consuming['clock']
-  /** Ids in the order in which a handler of any member succeeded. */
-  readonly completed: string[]
-}
-
-/** Two processes of one service that share their stores. */
-async function world(kind: 'log' | 'queue'): Promise<World> {
-  const clock = virtualClock()
-  const claims = gated<IdempotencyStore>(memoryIdempotency({ clock }), { durable: true })
-  const holds = gated<HoldStore>(memoryHold({ clock }), { durable: true })
-  const completed: string[] = []
-  const member = (): Promise<Consuming> =>
-    consuming({
-      capabilities:
-        kind === 'log'
-          ? { affinity: 'partition' }
-          : { affinity: 'in-flight', redeliver: { maxDelayMs: 900_000, blocks: 'key', keepsPlace: true } },
-      subscription: {
-        concurrency: 2,
-        retry: { maxAttempts: 1000, immediate: 1, delayMs: 100, maxDelayMs: 1000 },
-        timeoutMs: 5000,
-      },
-      options: {
-        clock,
-        idempotency: claims.store,
-        hold: holds.store,
-        consume: { window: 8, leaseMs: 3000, spillAfterMs: 300, abortGraceMs: 500, stalledAfterMs: 1_000_000 },
-        observe: () => undefined,
-      },
-      onFinish: id => void completed.push(id),
-    })
-  const members = [await member(), await member()] as const
-  return {
-    members,
-    broker: new MovingBroker(kind, members),
-    claims: claims.gate,
-    holds: holds.gate,
-    hold: holds.store,
-    clock,
-    completed,
-  }
-}
-
-async function play(kind: 'log' | 'queue', steps: readonly Step[]): Promise<World> {
-  const it = await world(kind)
-  const { members, broker, clock } = it
+async function play(kind: 'log' | 'queue', steps: readonly Step[]): Promise<TwoMembers> {
+  const it = await twoMembers(kind)
+  const { broker, clock, running } = it
   const faults: (() => void)[] = []
   const counts = new Map<string, number>()
-  const running = (): readonly Run[] => members.flatMap(member => [...member.running.values()])
-  await broker.assign(...(kind === 'log' ? [members[0]] : members))
+  await broker.assign(...(kind === 'log' ? it.members.slice(0, 1) : it.members))
   for (const one of steps) {
     switch (one.is) {
       case 'arrive':
@@ -154,7 +106,13 @@ async function play(kind: 'log' | 'queue', steps: readonly Step[]): Promise<Worl
         break
       case 'move':
         await broker.revoke(one.how, 300)
-        await broker.assign(...(kind === 'log' ? [members[one.to]!] : members))
+        await broker.assign(...(kind === 'log' ? it.members.slice(one.to).slice(0, 1) : it.members))
+        break
+      case 'kill':
+        await it.replace(one.which, { killed: true })
+        break
+      case 'close':
+        await it.replace(one.which, { timeoutMs: one.timeoutMs })
         break
       case 'lose':
         broker.look()

@@ -18,15 +18,15 @@ interface Stored {
 export class MovingBroker {
   readonly stored: Stored[] = []
   readonly #kind: 'log' | 'queue'
-  readonly #members: readonly Consuming[]
+  readonly #now: () => number
   readonly #partitions = new Map<Consuming, Partition>()
   /** Assigned, and not answered for yet. */
   readonly #assigned = new Map<Consuming, Partition>()
   #epoch = 0
 
-  constructor(kind: 'log' | 'queue', members: readonly Consuming[]) {
+  constructor(kind: 'log' | 'queue', now: () => number) {
     this.#kind = kind
-    this.#members = members
+    this.#now = now
   }
 
   store(id: string, key: string): void {
@@ -74,6 +74,15 @@ export class MovingBroker {
     }
   }
 
+  /** It is gone: what it has is given back, without a word. Resolves with whether it had the partition, or was to. */
+  leave(member: Consuming): boolean {
+    this.look()
+    const had = this.#partitions.delete(member)
+    const wasToHave = this.#assigned.delete(member)
+    for (const message of this.#inHandOf(member)) this.#giveBack(message)
+    return had || wasToHave
+  }
+
   /** The handle of one message dies, and with it those of later ones of its key. */
   lose(chosen: number): void {
     const inHand = this.stored.filter(({ place }) => place === 'in hand')
@@ -117,7 +126,7 @@ export class MovingBroker {
       if (settlement === undefined) continue
       if (settlement.is === 'redeliver') {
         this.#giveBack(one)
-        one.dueAt = this.#members[0]!.clock.monotonic() + settlement.afterMs
+        one.dueAt = this.#now() + settlement.afterMs
       } else {
         one.place = 'settled'
         one.hand = undefined
@@ -126,7 +135,7 @@ export class MovingBroker {
   }
 
   #deliverable(member: Consuming): readonly Stored[] {
-    const now = member.clock.monotonic()
+    const now = this.#now()
     const locked = new Set<string>()
     const found: Stored[] = []
     for (const one of this.stored) {
