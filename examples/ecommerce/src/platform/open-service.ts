@@ -74,7 +74,8 @@ export async function openService<Service extends ServiceName>(
   })
   const outbox = createOutbox({ source: service, contract, schema })
   const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
-  const inbox = postgresInbox({ sql, schema })
+  // Orders that want the same products wait for each other for a moment: that is no reason to come again later.
+  const inbox = postgresInbox({ sql, schema, lockTimeoutMs: 5000 })
   const participant: SagaParticipant = createSagaParticipant({
     saga: orderSaga,
     service,
