@@ -157,7 +157,7 @@ describe('two members, whatever happens to their broker and their stores', () =>
     async kind => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 50, size: 'max' }), async steps => {
-          const { broker, completed, hold, members } = await play(kind, steps)
+          const { broker, clock, completed, hold, members } = await play(kind, steps)
           const firsts = [...new Set(completed)]
           for (const key of keys) {
             const stored = broker.stored.filter(message => message.key === key).map(({ id }) => id)
@@ -167,7 +167,9 @@ describe('two members, whatever happens to their broker and their stores', () =>
           expect(
             (await hold.list({ group: 'stock' }, { limit: 100 })).events.map(({ event, state }) => `${event} ${state}`),
           ).toEqual([])
-          for (const { bus } of members) await bus.close({ timeoutMs: 0 })
+          const closed = Promise.all(members.map(({ bus }) => bus.close({ timeoutMs: 0 })))
+          await clock.advance(10_000)
+          await closed
         }),
         { numRuns },
       )
