@@ -95,8 +95,9 @@ function childProcess(parts: ChildParts): ChildProcess {
   async function signal<Announced>(name: string): Promise<Announced> {
     try {
       return (await untilAnnounced(parts, name)) as Announced
-    } finally {
-      isEndExpected ||= running.exit !== undefined // if that is a failure, it is told already
+    } catch (error) {
+      isEndExpected ||= running.exit !== undefined // if that is a failure, it is told now
+      throw error
     }
   }
 
