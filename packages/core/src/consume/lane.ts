@@ -19,10 +19,6 @@ export class Lane {
     this.key = key
   }
 
-  get length(): number {
-    return this.#entries.length - this.#first
-  }
-
   get head(): Entry | undefined {
     return this.#entries[this.#first]
   }
