@@ -1,4 +1,5 @@
 export type * from './driver/driver-contract.ts'
+export { type BrokerHost, type BrokerUrl, parseBrokerUrl } from './driver/broker-url.ts'
 export type * from './hold/hold-store.ts'
 export type * from './idempotency/idempotency-store.ts'
 export type * from './schedule/schedule-store.ts'

@@ -1,3 +1,5 @@
+import type { BrokerUrl } from './broker-url.ts'
+
 /**
  * The contract between the bus and a broker. The bus decides, the driver moves bytes: a driver never retries a publish
  * or a handler, never serialises, deduplicates, logs or wraps an error.
@@ -196,6 +198,6 @@ export type TopologyDifference = readonly {
 export interface Adapter {
   /** URL schemes without the colon, all of them opened by this adapter. */
   readonly schemes: readonly string[]
-  /** Parses the URL, throws INVALID_CONFIGURATION for what is wrong in it, connects lazily or at once. */
-  open(url: URL): Promise<Driver>
+  /** Reads the URL, throws INVALID_CONFIGURATION for what is wrong in it, connects lazily or at once. */
+  open(url: BrokerUrl): Promise<Driver>
 }

@@ -1,4 +1,5 @@
 import { MekongError, messageOf } from '../error.ts'
+import { type BrokerUrl, parseBrokerUrl } from './broker-url.ts'
 import type { Adapter, Driver } from './driver-contract.ts'
 
 /** Which package opens a scheme when the application does not pass its adapter in `drivers`. */
@@ -13,6 +14,8 @@ const packages: ReadonlyMap<string, string> = new Map([
   ['kinesis', '@mekong/adapter-kinesis'],
 ])
 
+const URL_START = /^[a-z][a-z\d+.-]*:/i
+
 /**
  * A driver as it is, or the one that the URL's scheme names.
  * @throws MekongError INVALID_CONFIGURATION for what is no broker URL, ADAPTER_MISSING naming the package to install
@@ -23,20 +26,15 @@ export async function resolveDriver(
   adapters: readonly Adapter[],
 ): Promise<Driver> {
   if (typeof broker === 'object' && !(broker instanceof URL)) return broker
-  const url = parse(path, broker)
-  const scheme = url.protocol.slice(0, -1)
-  const adapter = adapters.find(({ schemes }) => schemes.includes(scheme)) ?? (await importAdapter(path, scheme))
+  const url = parse(path, broker instanceof URL ? broker.href : broker)
+  const adapter =
+    adapters.find(({ schemes }) => schemes.includes(url.scheme)) ?? (await importAdapter(path, url.scheme))
   return adapter.open(url)
 }
 
-function parse(path: string, broker: string | URL): URL {
-  if (broker instanceof URL) return broker
-  try {
-    return new URL(broker)
-  } catch {
-    // The value itself may carry a password.
-    throw new MekongError('INVALID_CONFIGURATION', `${path} is not a URL; ${allowed()}`)
-  }
+function parse(path: string, broker: string): BrokerUrl {
+  if (URL_START.test(broker)) return parseBrokerUrl(broker, path)
+  throw new MekongError('INVALID_CONFIGURATION', `${path} is not a URL; ${allowed()}`)
 }
 
 async function importAdapter(path: string, scheme: string): Promise<Adapter> {

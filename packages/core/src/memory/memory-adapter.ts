@@ -1,3 +1,4 @@
+import type { BrokerUrl } from '../driver/broker-url.ts'
 import type { Adapter, Driver } from '../driver/driver-contract.ts'
 import { MekongError } from '../error.ts'
 import { createMemoryBroker, type MemoryBroker } from './memory-broker.ts'
@@ -17,7 +18,7 @@ const registryName = Symbol.for('mekong.memory-brokers')
  */
 export const adapter: Adapter = {
   schemes: ['memory'],
-  async open(url: URL): Promise<Driver> {
+  async open(url: BrokerUrl): Promise<Driver> {
     const { name, options } = parseMemoryUrl(url)
     const found = registry().get(name)
     if (found === undefined) {

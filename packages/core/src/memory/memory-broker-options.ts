@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { requirePositiveInteger } from '../consume/consume-tuning.ts'
+import type { BrokerUrl } from '../driver/broker-url.ts'
 import { MekongError } from '../error.ts'
 import { resolveHostility, type Hostility, type ResolvedHostility } from './hostility.ts'
 
@@ -63,9 +64,9 @@ export function resolveMemoryBrokerOptions(given: MemoryBrokerOptions = {}): Res
 }
 
 /** Reads `memory:`, `memory://name` and `memory://name?partitions=4&…`. */
-export function parseMemoryUrl(url: URL): { readonly name: string; readonly options: MemoryBrokerOptions } {
+export function parseMemoryUrl(url: BrokerUrl): { readonly name: string; readonly options: MemoryBrokerOptions } {
   const options: Record<string, unknown> = {}
-  for (const [name, value] of url.searchParams) {
+  for (const [name, value] of url.parameters) {
     if (name === 'createTopics') options[name] = value
     else if ((numbers as readonly string[]).includes(name)) options[name] = Number(value)
     else
@@ -73,7 +74,7 @@ export function parseMemoryUrl(url: URL): { readonly name: string; readonly opti
         `broker URL: ${name} is not a parameter; the parameters are ${[...numbers, 'createTopics'].join(', ')}`,
       )
   }
-  return { name: url.host || url.pathname.replace(/^\/+/, '') || 'default', options }
+  return { name: url.hosts[0]?.host || url.path || 'default', options }
 }
 
 function invalid(message: string): MekongError {

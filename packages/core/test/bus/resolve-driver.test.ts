@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { BrokerUrl } from '../../src/driver/broker-url.ts'
 import { resolveDriver } from '../../src/driver/resolve-driver.ts'
 import { scriptedBroker } from '../consume/scripted-broker.ts'
 
@@ -10,17 +11,17 @@ describe('a broker', () => {
   })
 
   it('is opened by the adapter of its scheme, those given first', async () => {
-    const opened: URL[] = []
+    const opened: BrokerUrl[] = []
     const adapter = {
       schemes: ['memory', 'mine'],
-      open: async (url: URL) => {
+      open: async (url: BrokerUrl) => {
         opened.push(url)
         return driver
       },
     }
     expect(await resolveDriver('broker', 'mine://host/path', [adapter])).toBe(driver)
     expect(await resolveDriver('broker', new URL('memory:'), [adapter])).toBe(driver)
-    expect(opened.map(String)).toEqual(['mine://host/path', 'memory:'])
+    expect(opened).toMatchObject([{ scheme: 'mine', hosts: [{ host: 'host' }], path: 'path' }, { scheme: 'memory' }])
   })
 
   it('in memory needs nothing', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
+import { parseBrokerUrl } from '../../src/driver/broker-url.ts'
 import { adapter, forgetMemoryBroker, type MemoryBroker } from '../../src/memory/index.ts'
 import { outgoing, Probe, publish } from './probe.ts'
 
@@ -6,7 +7,7 @@ afterEach(() => {
   for (const name of ['default', 'orders', 'other']) forgetMemoryBroker(name)
 })
 
-const open = async (url: string) => adapter.open(new URL(url))
+const open = async (url: string) => adapter.open(parseBrokerUrl(url))
 const brokerOf = async (url: string): Promise<MemoryBroker> => (await open(url)).native as MemoryBroker
 
 it('opens one broker for one name, and keeps it when its drivers close', async () => {
