@@ -2,7 +2,7 @@
 export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGQUIT'
 
 /**
- * A server started for one run, in processes of its own that may be killed, frozen and restarted.
+ * A server started for one run, as programs on this machine or in a container, that may be killed, frozen and restarted.
  *
  * It ends with the process that started it, however that ends, and leaves neither process nor folder behind. Running
  * does not keep the starting process alive.
@@ -10,8 +10,8 @@ export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGQUIT'
 export interface Server extends AsyncDisposable {
   /** The address for clients, credentials included. The same after a restart. */
   readonly url: string
-  /** The process id of the server's first process. Another one after each restart. Throws while it is not running. */
-  readonly pid: number
+  /** False when it was killed or stopped, or has ended by itself. A paused server runs. */
+  readonly isRunning: boolean
   /**
    * Ends the processes, keeps the data folder. Resolves when the server is gone: at once for `SIGKILL`, the default;
    * for the others when the server has obeyed, which a paused server does not.
@@ -30,4 +30,10 @@ export interface Server extends AsyncDisposable {
   stop(): Promise<void>
   /** The last lines that the server logged. */
   log(): string
+}
+
+/** A server that runs as a program on this machine. */
+export interface ProgramServer extends Server {
+  /** The process id of the server's first process. Another one after each restart. Throws while it is not running. */
+  readonly pid: number
 }

@@ -1,4 +1,4 @@
-import type { EndSignal, Server } from './server.ts'
+import type { EndSignal, ProgramServer } from './server.ts'
 import type { SupervisedProcess, Supervisor } from './supervisor/supervisor.ts'
 
 /** What differs from one kind of server to the next. */
@@ -12,10 +12,12 @@ export interface SupervisedServerParts {
   launch(): Promise<SupervisedProcess>
   /** Called when the server was killed with SIGKILL and is gone. */
   afterKill?(): Promise<void>
+  /** Called after the supervisor has ended the server for good. */
+  afterStop?(): Promise<void>
 }
 
 /** A server whose first process already runs. */
-export function superviseServer(parts: SupervisedServerParts, first: SupervisedProcess): Server {
+export function superviseServer(parts: SupervisedServerParts, first: SupervisedProcess): ProgramServer {
   const { name, url, supervisor, shutdownSignal } = parts
   let process: SupervisedProcess | undefined = first
 
@@ -34,10 +36,14 @@ export function superviseServer(parts: SupervisedServerParts, first: SupervisedP
   async function stop(): Promise<void> {
     process = undefined
     await supervisor.end()
+    await parts.afterStop?.()
   }
 
   return {
     url,
+    get isRunning() {
+      return process !== undefined && process.exit === undefined
+    },
     get pid() {
       return running().pid
     },

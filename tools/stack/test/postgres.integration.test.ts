@@ -3,10 +3,17 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { freshDatabase, openPostgres, type PostgresServer, startPostgres, startTcpProxy } from '../src/index.ts'
+import {
+  freshDatabase,
+  openPostgres,
+  type PostgresProgramServer,
+  startPostgresFromPrograms,
+  startTcpProxy,
+} from '../src/index.ts'
+import { isAlive } from './is-alive.ts'
 
-async function start(options: Parameters<typeof startPostgres>[0] = {}): Promise<PostgresServer> {
-  const server = await startPostgres({ storage: 'memory', ...options })
+async function start(options: Parameters<typeof startPostgresFromPrograms>[0] = {}): Promise<PostgresProgramServer> {
+  const server = await startPostgresFromPrograms({ storage: 'memory', ...options })
   onTestFinished(() => server.stop())
   return server
 }
@@ -26,14 +33,6 @@ async function ask(url: string, sql: string): Promise<unknown> {
     return Object.values((await client.query({ text: sql, rowMode: 'array' })).rows[0] as unknown[])[0]
   } finally {
     await client.end()
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
   }
 }
 

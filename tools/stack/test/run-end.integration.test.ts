@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { startPostgres } from '../src/index.ts'
+import { isAlive } from './is-alive.ts'
 
 const runScript = fileURLToPath(new URL('./scripts/run.ts', import.meta.url))
 
@@ -43,14 +44,6 @@ async function startRun(ending: string): Promise<Run> {
 
 function leftBehind({ pids, folders }: Belongings): unknown {
   return { pids: pids.filter(isAlive), folders: folders.filter(folder => existsSync(folder)) }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
 }
 
 describe('a run leaves neither process nor folder behind', () => {

@@ -13,6 +13,11 @@ export interface SupervisorOptions {
   readonly owner?: SystemUser | undefined
   /** How a process is ended that runs when the run ends. */
   readonly endSignal: NodeJS.Signals
+  /**
+   * How long it then has before SIGKILL.
+   * @default 5000
+   */
+  readonly endTimeoutMs?: number | undefined
 }
 
 /**
@@ -49,10 +54,8 @@ export interface ProcessOrder extends Omit<ProcessSpecification, 'hasMessages'> 
   readonly onMessage?: ((message: unknown) => void) | undefined
 }
 
-const endTimeoutMs = 5_000
-
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { name, storage = 'disk', owner, endSignal } = options
+  const { name, storage = 'disk', owner, endSignal, endTimeoutMs = 5_000 } = options
   const parent = temporaryFolder({ storage, isForOthers: owner !== undefined })
   const folder = join(parent, `mekong-${name}-${randomBytes(6).toString('hex')}`)
   const line = openSupervisorLine({ folder, owner, endSignal, endTimeoutMs })

@@ -1,9 +1,9 @@
 // A run with servers, to be ended by a test in every way that a run can end.
 import { dirname } from 'node:path'
 import { Client } from 'pg'
-import { type PostgresServer, startChildProcess, startPostgres } from '../../src/index.ts'
+import { type PostgresProgramServer, startChildProcess, startPostgresFromPrograms } from '../../src/index.ts'
 
-const start = (): Promise<PostgresServer> => startPostgres({ storage: 'memory' })
+const start = (): Promise<PostgresProgramServer> => startPostgresFromPrograms({ storage: 'memory' })
 const [server, paused, killed] = await Promise.all([start(), start(), start()])
 const child = await startChildProcess(new URL('./echo.ts', import.meta.url))
 await child.signal('ready')
