@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { withLock } from '../../setup/lock.mjs'
 
 const abandonedAfterMs = 60 * 60 * 1000
 
@@ -25,23 +26,33 @@ export function compileCacheFolder(environment: NodeJS.ProcessEnv = process.env)
 
 /**
  * The folder, after `build` has filled it unless it is there already. Nobody sees it half filled: `build` gets another
- * folder, which is renamed when it is complete. Of two that build at the same time the first wins, and both use that.
+ * folder, which is renamed when it is complete. Of two that want it at the same time, also in two processes, one
+ * builds and the other waits.
  */
 export async function buildOnce(folder: string, build: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(folder)) return folder
+  try {
+    await makeFolder(dirname(folder))
+    await withLock(`${folder}.lock`, () => buildUnlessThere(folder, build), { onWait: () => {} })
+  } catch (cause) {
+    throw buildFailure(folder, cause)
+  }
+  return folder
+}
+
+async function buildUnlessThere(folder: string, build: (folder: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) return
   const parent = dirname(folder)
   const building = join(parent, `building-${basename(folder)}-${randomBytes(6).toString('hex')}`)
   try {
-    await makeFolder(parent)
     await removeAbandoned(parent)
     await mkdir(building)
     await build(building)
     await rename(building, folder)
-  } catch (cause) {
+  } catch (error) {
     await rm(building, { recursive: true, force: true })
-    if (!existsSync(folder)) throw buildFailure(folder, cause)
+    throw error
   }
-  return folder
 }
 
 async function makeFolder(folder: string): Promise<void> {

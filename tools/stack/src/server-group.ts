@@ -1,5 +1,15 @@
 import type { Server } from './server.ts'
 
+/** Resolves when all of the servers have started; when one does not, the others are stopped. */
+export async function startTogether<Started extends Server>(
+  starting: readonly Promise<Started>[],
+): Promise<readonly Started[]> {
+  const outcomes = await Promise.allSettled(starting)
+  const started = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  if (started.length < starting.length) await Promise.all(started.map(server => server.stop()))
+  return Promise.all(starting)
+}
+
 /** Several servers of one cluster as one: what is done is done to all of them at the same time. */
 export function groupServers(url: string, nodes: readonly Server[]): Server {
   const each = async (act: (node: Server) => Promise<void>, among = nodes): Promise<void> => {

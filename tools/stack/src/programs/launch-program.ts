@@ -54,7 +54,17 @@ export async function launchProgram(launch: ProgramLaunch): Promise<SupervisedPr
   return process
 }
 
-/** Calls `start` with free ports, and again with others when somebody else was faster to take one. */
+/** Runs a program that prepares the server and ends. Rejects when it fails. */
+export async function runToEnd(launch: ProgramLaunch): Promise<void> {
+  const process = await launch.supervisor.run(launch.order)
+  const { code } = await process.untilExit()
+  if (code !== 0) throw new ProgramLaunchError(launch, `a program that prepares it ended with code ${code}`)
+}
+
+/**
+ * Calls `start` with free ports, and again with others when somebody else was faster to take one: then it rejects with
+ * an error whose `isPortTaken` is true.
+ */
 export async function onFreePorts<Started>(
   count: number,
   start: (ports: readonly number[]) => Promise<Started>,
@@ -65,8 +75,8 @@ export async function onFreePorts<Started>(
     try {
       return await start([...ports])
     } catch (error) {
-      const isPortTaken = error instanceof ProgramLaunchError && error.isPortTaken
-      if (!isPortTaken || attempt === maxAttempts) throw error
+      const { isPortTaken } = error as { readonly isPortTaken?: boolean }
+      if (isPortTaken !== true || attempt === maxAttempts) throw error
     }
   }
 }

@@ -3,29 +3,29 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 interface RedisClusterOrder {
-  /** The program redis-cli. */
-  readonly cli: string
-  readonly ports: readonly number[]
-  readonly password: string | undefined
+  readonly nodes: readonly { readonly host: string; readonly port: number }[]
+  /** Runs redis-cli with these arguments where it reaches the nodes. Resolves with what it prints. */
+  ask(command: readonly string[]): Promise<string>
 }
 
 const pollMs = 20
 const timeoutMs = 30_000
 
 /** Makes a cluster of running nodes. Resolves when each of them takes commands for every slot. */
-export async function createRedisCluster(order: RedisClusterOrder): Promise<void> {
-  const addresses = order.ports.map(port => `127.0.0.1:${port}`)
-  await ask(order, ['--cluster', 'create', ...addresses, '--cluster-yes'])
+export async function createRedisCluster({ nodes, ask }: RedisClusterOrder): Promise<void> {
+  const addresses = nodes.map(({ host, port }) => `${host}:${port}`)
+  await ask(['--cluster', 'create', ...addresses, '--cluster-yes'])
   const deadline = performance.now() + timeoutMs
-  for (const port of order.ports) {
-    while (!(await ask(order, ['-p', String(port), 'cluster', 'info'])).includes('cluster_state:ok')) {
+  for (const { host, port } of nodes) {
+    while (!(await ask(['-h', host, '-p', String(port), 'cluster', 'info'])).includes('cluster_state:ok')) {
       if (performance.now() > deadline) throw new Error(`The Redis cluster was not ready within ${timeoutMs} ms`)
       await delay(pollMs)
     }
   }
 }
 
-async function ask({ cli, password }: RedisClusterOrder, command: readonly string[]): Promise<string> {
+/** For `createRedisCluster`: the program redis-cli of this machine. */
+export function redisCli(program: string, password: string | undefined): RedisClusterOrder['ask'] {
   const env = { PATH: process.env['PATH'], REDISCLI_AUTH: password }
-  return (await promisify(execFile)(cli, [...command], { env, timeout: timeoutMs })).stdout
+  return async command => (await promisify(execFile)(program, [...command], { env, timeout: timeoutMs })).stdout
 }

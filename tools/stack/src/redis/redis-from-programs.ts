@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { launchProgram, onFreePorts } from '../programs/launch-program.ts'
 import { neededPrograms } from '../programs/needed-programs.ts'
 import type { ProgramServer } from '../server.ts'
-import { groupServers } from '../server-group.ts'
+import { groupServers, startTogether } from '../server-group.ts'
 import { superviseServer } from '../supervised-server.ts'
 import { startSupervisor } from '../supervisor/supervisor.ts'
-import { createRedisCluster } from './redis-cluster.ts'
+import { createRedisCluster, redisCli } from './redis-cluster.ts'
 import { redisConfiguration, type RedisSettings } from './redis-settings.ts'
 import type { RedisServer, StartRedisOptions } from './start-redis.ts'
 
@@ -52,12 +52,11 @@ async function startCluster(
     const busPort = ports[clientPorts.length + index] ?? 0
     return startNode({ programs, port, settings: { 'cluster-enabled': true, 'cluster-port': busPort }, options })
   })
-  const started = await Promise.allSettled(starting)
-  const nodes = started.flatMap(node => (node.status === 'fulfilled' ? [node.value] : []))
+  const nodes = await startTogether(starting)
   const cluster = groupServers(urlOf(clientPorts[0] ?? 0, options.password), nodes)
   try {
-    await Promise.all(starting)
-    await createRedisCluster({ cli: programs['redis-cli'], ports: clientPorts, password: options.password })
+    const ask = redisCli(programs['redis-cli'], options.password)
+    await createRedisCluster({ nodes: clientPorts.map(port => ({ host: '127.0.0.1', port })), ask })
   } catch (error) {
     await cluster.stop()
     throw error
