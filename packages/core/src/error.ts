@@ -19,6 +19,7 @@ export const errorCodes = [
   'HANDLER_FAILED',
   'HANDLER_TIMEOUT',
   'HANDLER_ABORTED',
+  'HANDLER_NEVER_ENDED',
   'BUSY',
   'FENCED',
   'STORE_UNAVAILABLE',

@@ -59,6 +59,9 @@ export type Signal =
       readonly partition: string
       readonly why?: string
     }
+  /** The partition's last owner ended without a word; `unended` events were running then, as far as is known. */
+  | { readonly is: 'unclean-end'; readonly topic: string; readonly partition: string; readonly unended: number }
+  | { readonly is: 'caution-ended'; readonly topic: string; readonly partition: string }
   | { readonly is: 'spilled'; readonly subscription: string; readonly key: string; readonly events: number }
   | { readonly is: 'store-unavailable'; readonly store: 'idempotency' | 'hold' | 'schedule'; readonly error: unknown }
   | { readonly is: 'consumer'; readonly driver: string; readonly status: ConsumerStatus }

@@ -202,7 +202,9 @@ describe('postgresHold', () => {
     expect(await store.nextDueAt(scope)).toBeLessThanOrEqual(Date.now() + 60_000)
     expect((await store.head(await leaseOf(store)))?.event).toBe('b')
     expect(await store.discard({ group: scope.group })).toBe(1)
-    expect(await store.finish({ ...lease, scope, lane: 'k', ordered: true, fence: 0 }, 'b')).not.toBe('more')
+    expect(await store.finish({ ...lease, scope, lane: 'k', ordered: true, fence: 0, takeovers: 0 }, 'b')).not.toBe(
+      'more',
+    )
   })
 
   it('pages through what it holds, oldest first', async () => {

@@ -74,6 +74,14 @@ export class Attempts {
     }
   }
 
+  /** Its handler was started so often, and each time its process ended first. */
+  neverEnded(work: Work, starts: number): Outcome {
+    const { name } = this.#options.subscription
+    const text = `the handler of ${name} was started ${starts} times, and its process ended each time before it did`
+    work.attempts = Math.max(work.attempts, starts)
+    return this.#failed(work, { is: 'dead', error: new MekongError('HANDLER_NEVER_ENDED', text) })
+  }
+
   #failed<Failed extends Outcome & { readonly error: unknown }>(work: Work, outcome: Failed): Failed {
     this.#report(work, outcome.error, outcome.is === 'delay' ? 'delay' : 'dead')
     return outcome

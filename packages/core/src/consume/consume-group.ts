@@ -24,6 +24,7 @@ export interface ConsumeGroupOptions {
   /** Names this process in the group and to the stores. */
   readonly member: string
   readonly from: StartPosition
+  readonly isReplay: boolean
   readonly contract: Contract | undefined
   readonly middleware: readonly Middleware[]
   readonly idempotency: IdempotencyStore
@@ -47,15 +48,16 @@ export class ConsumeGroup {
   #isStarted = false
 
   constructor(options: ConsumeGroupOptions) {
-    const { driver, group, member, from, tuning, newToken, clock, observe } = options
+    const { driver, group, member, from, tuning, newToken, clock, observe, hold } = options
     this.#options = options
     this.#consumer = new GroupConsumer({
       driver,
-      subscribe: { group, member, window: tuning.window, from },
+      subscribe: { group, member, window: tuning.window, from, ...(isReplay && { isReplay }) },
       tuning,
       newIdentity: newToken,
       clock,
       observe,
+      hold,
       signal: this.#gaveUp.signal,
     })
   }
@@ -108,6 +110,7 @@ export class ConsumeGroup {
 
   /** Settles, leaves the group. Calls to stores that are out of reach end unanswered. */
   async close(): Promise<void> {
+    await this.#consumer.closeMarks()
     this.#gaveUp.abort()
     await this.#consumer.close()
   }
@@ -164,6 +167,7 @@ export class ConsumeGroup {
         publish: this.#options.publishDead,
         observe,
       }),
+      cautionOf: partition => this.#consumer.cautionOf(partition),
       newToken,
       observe,
     })

@@ -39,6 +39,11 @@ export class Entry {
     return this.#deliveries.length === 0
   }
 
+  /** On which it came last. */
+  get partition(): Partition | undefined {
+    return this.#deliveries.at(-1)?.partition
+  }
+
   isOn(partition: Partition): boolean {
     return this.#deliveries.some(delivery => delivery.partition === partition)
   }

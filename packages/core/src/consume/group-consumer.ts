@@ -11,7 +11,10 @@ import type {
   TopicSubscription,
 } from '../driver/driver-contract.ts'
 import type { ConsumeTuning } from '../event-bus-options.ts'
+import type { HoldStore } from '../hold/hold-store.ts'
 import type { Observer } from '../signal.ts'
+import type { Caution } from './caution/caution.ts'
+import { needsMarks, PartitionMarks } from './caution/partition-marks.ts'
 import { Delivery } from './delivery.ts'
 import { openEnvelope } from './envelope.ts'
 import { persist } from './persist.ts'
@@ -27,6 +30,7 @@ export interface GroupConsumerOptions {
   readonly newIdentity: () => string
   readonly clock: Clock
   readonly observe: Observer
+  readonly hold: HoldStore | undefined
   /** Closing has run out of time. */
   readonly signal: AbortSignal
 }
@@ -55,6 +59,8 @@ export class GroupConsumer implements Sink {
   readonly #partitions = new Map<Partition, Held>()
   readonly #settlements: Settlements
   readonly #watchdog: Watchdog
+  /** Only where the broker does not notice by itself what ends a process. */
+  readonly #marks: PartitionMarks | undefined
   #consumer: Consumer | undefined
   /** What the driver is told as soon as it has given its consumer: it may hand over messages before that. */
   #untold: ((consumer: Consumer) => void)[] = []
@@ -74,6 +80,24 @@ export class GroupConsumer implements Sink {
       isIdle: partition => this.#isIdle(partition),
       progressAt: () => this.#progressAt,
       onStalled: (partition, lag) => this.#rebuild(partition, lag),
+    })
+    this.#marks = this.#openMarks()
+  }
+
+  #openMarks(): PartitionMarks | undefined {
+    const { driver, hold, subscribe, tuning, newIdentity, observe } = this.#options
+    if (hold === undefined || !needsMarks(driver.capabilities, hold)) return undefined
+    return new PartitionMarks({
+      ...this.#options,
+      store: hold,
+      group: subscribe.group,
+      owner: subscribe.member,
+      newToken: newIdentity,
+      window: tuning.window,
+      isBrokerDurable: driver.capabilities.durable,
+      lag: async () => this.#consumer?.lag(),
+      isIdle: partition => this.#isIdle(partition),
+      onFailure: error => observe({ is: 'store-unavailable', store: 'hold', error }),
     })
   }
 
@@ -130,6 +154,16 @@ export class GroupConsumer implements Sink {
     await this.#consumer?.stop()
   }
 
+  /** Nothing of any partition runs any longer. */
+  async closeMarks(): Promise<void> {
+    await this.#marks?.closeAll()
+  }
+
+  /** How to treat what comes from a partition; undefined: as usual. */
+  cautionOf(partition: Partition | undefined): Caution | undefined {
+    return this.#marks?.cautionOf(partition)
+  }
+
   /** Settles what is decided, hands back the rest. */
   async close(): Promise<void> {
     this.#isStopped = true
@@ -147,7 +181,7 @@ export class GroupConsumer implements Sink {
       isLost: false,
       full: undefined,
     })
-    await Promise.all(this.#runnersOf(partition).map(runner => runner.assigned()))
+    await Promise.all([this.#marks?.open(partition), ...this.#runnersOf(partition).map(runner => runner.assigned())])
     this.#observePartition('assigned', partition)
   }
 
@@ -161,6 +195,9 @@ export class GroupConsumer implements Sink {
     await Promise.all(this.#runnersOf(partition).map(runner => runner.leave(partition, how)))
     this.#settlements.flush()
     this.#partitions.delete(partition)
+    const closed = this.#marks?.close(partition)
+    // Whoever has it next looks for the mark; of a lost partition he may have done so already.
+    if (how === 'drain') await closed
     this.#observePartition('revoked', partition, how)
   }
 
@@ -187,6 +224,7 @@ export class GroupConsumer implements Sink {
       if (held === undefined || delivery === undefined) continue
       dead.add(delivery)
       this.#leaveWindow(held, incoming)
+      this.cautionOf(incoming.partition)?.lost(incoming)
       for (const runner of this.#runnersOf(incoming.partition)) runners.add(runner)
     }
     for (const runner of runners) runner.lost(dead)
@@ -215,6 +253,9 @@ export class GroupConsumer implements Sink {
     const concerned = this.#runnersOf(incoming.partition).filter(
       ({ subscription }) => envelope.problem !== undefined || subscription.handlers.has(type),
     )
+    const caution = this.cautionOf(incoming.partition)
+    caution?.arrived(incoming)
+    if (concerned.length === 0) caution?.settled(incoming)
     if (concerned.length === 0) return this.#settlements.add(incoming, { is: 'acknowledge', durable: true })
     const delivery = new Delivery(incoming, concerned.length, (done, settlement) =>
       this.#settled(held, done, settlement),
@@ -232,6 +273,7 @@ export class GroupConsumer implements Sink {
     this.#progressAt = this.#options.clock.monotonic()
     this.#settlements.add(delivery.incoming, settlement)
     this.#leaveWindow(held, delivery.incoming)
+    this.cautionOf(held.partition)?.settled(delivery.incoming)
   }
 
   #fill(held: Held): void {

@@ -137,18 +137,22 @@ export class HeldRunner {
     const { holding, slots, clock } = this.#options
     holding.leases.keep(lease)
     let pauseMs: number | undefined = 0
+    let first: string | undefined
     while (pauseMs !== undefined && !this.#isStopping) {
       const event = await persist(() => holding.store.head(lease), this.#options)
       if (event === undefined) break
+      first ??= event.event
+      // Whoever had the lease before ended with this event at work, or about to be.
+      const unended = event.event === first ? lease.takeovers : 0
       await slots.acquire()
-      pauseMs = await this.#runEvent(lease, event).finally(() => slots.give())
+      pauseMs = await this.#runEvent(lease, event, unended).finally(() => slots.give())
       if (pauseMs !== undefined && pauseMs > 0) await wait(clock, pauseMs, this.#stopping.signal)
     }
     await holding.release(lease)
   }
 
   /** After how long the lane, which is still ours, goes on; undefined: it is not ours, or is not to go on. */
-  async #runEvent(lease: HoldLease, event: HeldEvent): Promise<number | undefined> {
+  async #runEvent(lease: HoldLease, event: HeldEvent, unended: number): Promise<number | undefined> {
     if (this.#isStopping) return undefined
     const { book, holding, subscription } = this.#options
     const work = workOf(event, subscription, this.#options.newToken())
@@ -164,15 +168,17 @@ export class HeldRunner {
         return Math.min(answer.is === 'busy' ? answer.forMs : busyPauseMs, busyPauseMs)
       case 'mine':
         book.keep(work, answer.fence)
-        return this.#attempt(lease, work)
+        return this.#attempt(lease, work, unended)
     }
   }
 
-  async #attempt(lease: HoldLease, work: Work): Promise<number | undefined> {
+  async #attempt(lease: HoldLease, work: Work, unended: number): Promise<number | undefined> {
     const { book, holding, attempts, clock, observe, subscription } = this.#options
     observe({ is: 'redriven', attempt: work.attempts + 1, ...named(subscription, work) })
     this.#works.add(work)
-    const outcome = await attempts.run(work).finally(() => this.#works.delete(work))
+    const isKiller = unended >= subscription.retry.maxAttempts
+    const ended = isKiller ? Promise.resolve(attempts.neverEnded(work, unended)) : attempts.run(work)
+    const outcome = await ended.finally(() => this.#works.delete(work))
     switch (outcome.is) {
       case 'completed':
         if ((await book.complete(work)) !== true) return undefined

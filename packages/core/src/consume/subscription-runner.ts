@@ -1,7 +1,8 @@
 import type { Partition } from '../driver/driver-contract.ts'
 import { MekongError } from '../error.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
-import { type Attempts, busyPauseMs, named } from './attempts.ts'
+import { type Attempts, busyPauseMs, named, type Outcome } from './attempts.ts'
+import type { Caution } from './caution/caution.ts'
 import type { DeadLetters } from './dead-letters.ts'
 import type { Delivery } from './delivery.ts'
 import { Entry } from './entry.ts'
@@ -18,6 +19,8 @@ export interface SubscriptionRunnerOptions extends AdmissionOptions {
   readonly attempts: Attempts
   readonly slots: Slots
   readonly deadLetters: DeadLetters
+  /** How to treat what comes from a partition; undefined: as usual. */
+  readonly cautionOf: (partition: Partition | undefined) => Caution | undefined
 }
 
 /** What arrived for a subscription: a message with its opened envelope. */
@@ -163,10 +166,23 @@ export class SubscriptionRunner {
   }
 
   async #process(entry: Entry): Promise<void> {
+    const caution = this.#options.cautionOf(entry.partition)
+    if (caution === undefined) return this.#run(entry)
+    await caution.enter(entry.work)
+    try {
+      // It may have left, or lost its claim, while others ran.
+      if (entry.state === 'ready') await this.#run(entry, caution)
+    } finally {
+      caution.leave()
+    }
+  }
+
+  async #run(entry: Entry, caution?: Caution): Promise<void> {
     entry.state = 'running'
     entry.isEnding = false
     if (entry.lane.parked && (await this.#parking.parkBehind(entry.lane))) return
-    const outcome = await this.#options.attempts.run(entry.work)
+    const { attempts } = this.#options
+    const outcome = await (caution === undefined ? attempts.run(entry.work) : this.#runCarefully(entry.work, caution))
     entry.isEnding = true
     // A spill under way decides where its end is told.
     await entry.lane.moving
@@ -185,6 +201,18 @@ export class SubscriptionRunner {
       case 'aborted':
         return this.#giveBack(entry)
     }
+  }
+
+  /** Its start is on record before it happens, so that it is known if the process ends by it. */
+  async #runCarefully(work: Work, caution: Caution): Promise<Outcome> {
+    const { attempts } = this.#options
+    const starts = caution.startsOf(work)
+    if (starts >= this.subscription.retry.maxAttempts) return attempts.neverEnded(work, starts)
+    const begun = await caution.begin(work)
+    if (begun !== true) return { is: begun === false ? 'busy' : 'aborted' }
+    const outcome = await attempts.run(work)
+    caution.end(work, outcome.is !== 'busy' && outcome.is !== 'aborted')
+    return outcome
   }
 
   async #complete(entry: Entry, tookMs: number): Promise<void> {

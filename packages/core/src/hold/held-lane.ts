@@ -57,6 +57,7 @@ export class HeldLane {
   readonly #records: HeldRecord[] = []
   #last: HoldLease | undefined
   #leasedUntil: number | undefined
+  #takeovers = 0
 
   constructor(scope: HoldScope, name: string, ordered: boolean) {
     this.scope = scope
@@ -85,11 +86,15 @@ export class HeldLane {
   }
 
   remove(record: HeldRecord): void {
+    if (this.head === record) this.#takeovers = 0
     this.#records.splice(this.#records.indexOf(record), 1)
   }
 
   leaseTo(owner: string, fence: number, until: number): HoldLease {
-    this.#last = { scope: this.scope, lane: this.name, ordered: this.ordered, owner, fence }
+    if (this.lease === undefined) this.#takeovers = 0
+    else if (this.lease.owner !== owner) this.#takeovers++
+    const takeovers = this.#takeovers
+    this.#last = { scope: this.scope, lane: this.name, ordered: this.ordered, owner, fence, takeovers }
     this.#leasedUntil = until
     return this.#last
   }

@@ -1,3 +1,5 @@
+import type { Identity } from '../idempotency/idempotency-store.ts'
+
 /** Whose events are held: one subscription of one group. */
 export interface HoldScope {
   readonly group: string
@@ -58,6 +60,26 @@ export interface HoldLease {
   readonly ordered: boolean
   readonly owner: string
   readonly fence: number
+  /** How many other owners' leases ran out in a row before this one, with the same head at work or about to be. */
+  readonly takeovers: number
+}
+
+/** A partition while one owner has it. */
+export interface PartitionMark {
+  readonly group: string
+  readonly topic: string
+  readonly partition: string
+  /** Names the process. */
+  readonly owner: string
+  /** Names this assignment: what is said for an earlier one comes too late. */
+  readonly token: string
+}
+
+/** A handler that was started for an event and has not ended. */
+export interface UnendedStart {
+  readonly identity: Identity
+  /** How often it was started. */
+  readonly starts: number
 }
 
 /**
@@ -116,6 +138,16 @@ export interface HoldStore {
   redrive(filter: HeldFilter): Promise<number>
   /** Removes matching events; what is parked behind a removed head becomes due. Resolves with how many. */
   discard(filter: HeldFilter): Promise<number>
+
+  /**
+   * Marks a partition as worked on, for brokers that do not count deliveries. Undefined: the owner before closed it, or it
+   * is this owner's anyhow with nothing on record. Otherwise an owner has ended without a word: with what it had recorded.
+   */
+  openPartition(mark: PartitionMark): Promise<readonly UnendedStart[] | undefined>
+  /** Replaces what is on record; undefined: nothing, and a next assignment to this owner is clean. False: the mark is not his. */
+  recordStarts(mark: PartitionMark, starts: readonly UnendedStart[] | undefined): Promise<boolean>
+  /** Removes the mark, unless it is of another owner or assignment by now. */
+  closePartition(mark: PartitionMark): Promise<void>
 }
 
 export interface HoldQuery {

@@ -9,9 +9,12 @@ import type {
   HoldScope,
   HoldStore,
   LeaseRequest,
+  PartitionMark,
   SpillRequest,
+  UnendedStart,
 } from './hold-store.ts'
 import { HeldLane, type HeldRecord } from './held-lane.ts'
+import { MemoryPartitionMarks } from './memory-partition-marks.ts'
 
 /** Keeps held events in this process, and loses them with the process. */
 export function memoryHold({ clock = systemClock }: { readonly clock?: Clock | undefined } = {}): HoldStore {
@@ -29,6 +32,7 @@ class MemoryHold implements HoldStore {
   readonly #scopes = new Map<string, ScopeLanes>()
   /** Every record, in the order in which they came. */
   readonly #records = new Map<number, HeldRecord>()
+  readonly #marks = new MemoryPartitionMarks()
   #lastNumber = 0
   #lastFence = 0
 
@@ -213,6 +217,18 @@ class MemoryHold implements HoldStore {
       if (!record.lane.isLeased(this.#clock.monotonic())) this.#removeIfEmpty(record.lane)
     }
     return matching.length
+  }
+
+  async openPartition(mark: PartitionMark): Promise<readonly UnendedStart[] | undefined> {
+    return this.#marks.open(mark)
+  }
+
+  async recordStarts(mark: PartitionMark, starts: readonly UnendedStart[] | undefined): Promise<boolean> {
+    return this.#marks.record(mark, starts)
+  }
+
+  async closePartition(mark: PartitionMark): Promise<void> {
+    this.#marks.close(mark)
   }
 
   #matching(filter: HeldFilter): readonly HeldRecord[] {

@@ -32,7 +32,7 @@ export interface HoldLanes {
   heads(tx: Transaction, laneIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Removes those without an event that nobody runs. */
   removeEmpty(tx: Transaction, laneIds: readonly string[]): Promise<void>
-  /** When the lane falls due is written anew after its head has changed. */
+  /** When the lane falls due is written anew after its head has changed; nobody has failed to end the new one. */
   refresh(tx: Transaction, laneIds: readonly string[]): Promise<void>
   /** The same, if this event is a head now. */
   refreshAtHead(tx: Transaction, scope: HoldScope, event: string): Promise<void>
@@ -118,7 +118,7 @@ export function holdLanes(table: TableName): HoldLanes {
     async refresh(tx, laneIds) {
       // An empty lane is somebody's who runs it: due when that lease ends, so that it is not left behind.
       await tx.query(
-        `update ${lane} as l set due_at = case
+        `update ${lane} as l set takeovers = 0, due_at = case
             when exists (select from ${event} where lane_id = l.id) then (
               select ${due} from ${event} as head where head.lane_id = l.id order by head.rank, head.id limit 1
             ) else l.leased_until end

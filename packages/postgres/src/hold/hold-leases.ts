@@ -7,6 +7,14 @@ import type { HoldTables } from './hold-tables.ts'
 
 type LeaseMethods = 'leaseDue' | 'extend' | 'head' | 'finish' | 'setAside' | 'keep' | 'release' | 'nextDueAt'
 
+interface LeasedRow {
+  readonly name: string
+  readonly ordered: boolean
+  readonly fence: number
+  readonly takeovers: number
+  readonly is_empty: boolean
+}
+
 /** Out of the store: lanes that are due, run under a lease. A lease counts as held until somebody else has taken it over. */
 export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
   const { sql, lane, event, lanes } = tables
@@ -51,21 +59,22 @@ export function holdLeases(tables: HoldTables): Pick<HoldStore, LeaseMethods> {
 
   return {
     async leaseDue(scope, { owner, leaseMs, limit }) {
-      const rows = await sql.query<{ name: string; ordered: boolean; fence: number; is_empty: boolean }>(
+      const rows = await sql.query<LeasedRow>(
         `with due as (
           select id, due_at from ${lane}
           where "group" = $1 and subscription = $2 and due_at <= now() and (leased_until is null or leased_until <= now())
           order by due_at, id limit $3::int for update skip locked
         ), leased as (
           update ${lane} as l set owner = $4::text, fence = nextval('${tables.fence}'),
-            leased_until = now() + $5::float8 * interval '1 ms'
+            leased_until = now() + $5::float8 * interval '1 ms',
+            takeovers = case when l.owner is null then 0 when l.owner = $4::text then l.takeovers else l.takeovers + 1 end
           from due where l.id = due.id
-          returning l.id, due.due_at, l.name, l.ordered, l.fence
-        ) select name, ordered, fence::float8 as fence, not exists (select from ${event} where lane_id = leased.id) as is_empty
+          returning l.id, due.due_at, l.name, l.ordered, l.fence, l.takeovers
+        ) select name, ordered, fence::float8 as fence, takeovers, not exists (select from ${event} where lane_id = leased.id) as is_empty
           from leased order by due_at, id`,
         [scope.group, scope.subscription, limit, owner, leaseMs],
       )
-      const leases = rows.map(({ name, ordered, fence }) => ({ scope, lane: name, ordered, owner, fence }))
+      const leases = rows.map(({ name, is_empty: _, ...row }) => ({ ...row, scope, lane: name, owner }))
       // Somebody ran them, was gone, and what they held was discarded: they are removed, unless they have an event by now.
       for (const [index, lease] of leases.entries()) if (rows[index]?.is_empty === true) await release(lease)
       return leases.filter((_, index) => rows[index]?.is_empty === false)

@@ -44,4 +44,21 @@ export const holdMigrations: readonly Migration[] = [
       `create index if not exists held_event_place on ${table('held_event')} (lane_id, rank, id)`,
     ],
   },
+  {
+    name: 'postgres-005-unclean-ends',
+    statements: table => [
+      `alter table ${table('hold_lane')} add column if not exists takeovers integer not null default 0`,
+      `create table if not exists ${table('partition_mark')} (
+  "group" text not null,
+  topic text not null,
+  "partition" text not null,
+  owner text not null,
+  token text not null,
+  -- Null: its owner has it from one that ended cleanly.
+  starts json,
+  opened_at timestamptz not null default now(),
+  primary key ("group", topic, "partition")
+)`,
+    ],
+  },
 ]

@@ -9,6 +9,7 @@ export interface HoldTables {
   /** Quoted names. */
   readonly lane: string
   readonly event: string
+  readonly mark: string
   readonly fence: string
   readonly lanes: HoldLanes
   /** A short transaction that begins with a statement, and ends soon when its process stops in the middle. */
@@ -23,6 +24,7 @@ export function holdTables({ sql, schema }: PostgresHoldOptions): HoldTables {
     sql,
     lane: table('hold_lane'),
     event: table('held_event'),
+    mark: table('partition_mark'),
     fence: table('hold_fence'),
     lanes: holdLanes(table),
     step: (begin, work) => sql.transaction(work, { ...bounds, begin: [begin] }),

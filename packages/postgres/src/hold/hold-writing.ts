@@ -104,7 +104,7 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
         if (parked !== undefined) {
           // Asked again after an answer that was lost: then all of it is here, under the lease that was given.
           const isOurs = parked.owner === owner && (await recordsOf(tx, events)).size === events.length
-          return isOurs ? { ...name, owner, fence: parked.fence } : undefined
+          return isOurs ? { ...name, owner, fence: parked.fence, takeovers: 0 } : undefined
         }
         const created = await lanes.create(tx, name, limits.maxParkedKeys)
         if (created?.isNew !== true) return undefined
@@ -118,7 +118,7 @@ export function holdWriting(tables: HoldTables): Pick<HoldStore, 'hold' | 'appen
             where id = $1::text::bigint returning fence::float8 as fence`,
           [id, owner, leaseMs],
         )
-        return leased && { ...name, owner, fence: leased.fence }
+        return leased && { ...name, owner, fence: leased.fence, takeovers: 0 }
       })
     },
   }

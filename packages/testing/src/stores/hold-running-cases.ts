@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { HoldLease } from '@mekong/core/driver'
 import type { HoldScene } from './hold-scene.ts'
 import { assertSame } from './hold-writing-cases.ts'
 import { LONG_LEASE_MS, racers, times, type StoreCaseGroup } from './store-case.ts'
@@ -18,7 +19,7 @@ export const running: StoreCaseGroup<HoldScene> = {
         const lease = await scene.leaseOne()
         assert.deepEqual(
           { ...lease, fence: 0 },
-          { scope: scene.scope, lane: 'k', ordered: true, owner: 'worker', fence: 0 },
+          { scope: scene.scope, lane: 'k', ordered: true, owner: 'worker', fence: 0, takeovers: 0 },
         )
         assertSame(await scene.store.head(lease), event)
       },
@@ -155,6 +156,29 @@ export const running: StoreCaseGroup<HoldScene> = {
         await scene.store.release(zombie)
         assert.deepEqual(await scene.leaseDue(), [])
         assert.deepEqual(await scene.run(lease), ['a', 'b'])
+      },
+    },
+    {
+      name: 'counts the owners in a row whose leases ran out with the same head, and begins anew with the next',
+      run: async scene => {
+        const { shortLeaseMs } = scene.harness
+        await scene.hold(await scene.delayed('a', 0))
+        await scene.append(scene.event('b'))
+        const takeOver = async (owner: string): Promise<HoldLease> => {
+          await scene.harness.passTime(shortLeaseMs + 1)
+          return scene.leaseOne({ owner, leaseMs: shortLeaseMs })
+        }
+        assert.equal((await takeOver('p1')).takeovers, 0)
+        assert.equal((await takeOver('p2')).takeovers, 1)
+        // The same process lives, whatever kept it from extending its lease.
+        assert.equal((await takeOver('p2')).takeovers, 1)
+        const third = await takeOver('p3')
+        assert.equal(third.takeovers, 2)
+        assert.equal(await scene.store.finish(third, 'a'), 'more')
+        const fourth = await takeOver('p4')
+        assert.equal(fourth.takeovers, 1)
+        await scene.store.release(fourth)
+        assert.equal((await scene.leaseOne({ owner: 'p5' })).takeovers, 0)
       },
     },
     {

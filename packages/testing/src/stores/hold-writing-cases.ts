@@ -276,7 +276,7 @@ export const parking: StoreCaseGroup<HoldScene> = {
         const lease = await scene.spill([scene.event('a'), scene.event('b')])
         assert.deepEqual(
           { ...lease, fence: 0 },
-          { scope: scene.scope, lane: 'k', ordered: true, owner: 'lane', fence: 0 },
+          { scope: scene.scope, lane: 'k', ordered: true, owner: 'lane', fence: 0, takeovers: 0 },
         )
         assert.equal(await scene.isParked(), true)
         assert.deepEqual(await scene.leaseDue(), [])

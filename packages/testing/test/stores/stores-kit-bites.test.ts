@@ -1,5 +1,12 @@
 import { memoryHold, memoryIdempotency, memorySchedule, type Clock } from '@mekong/core'
-import type { HoldStore, IdempotencyStore, LeasedEvent, ScheduleStore } from '@mekong/core/driver'
+import type {
+  HoldStore,
+  IdempotencyStore,
+  LeasedEvent,
+  PartitionMark,
+  ScheduleStore,
+  UnendedStart,
+} from '@mekong/core/driver'
 import { expect, it } from 'vitest'
 import {
   HoldScene,
@@ -154,6 +161,51 @@ const holdFaults: Faults<HoldStore> = [
         return store.hold(event, limits)
       },
     }),
+  ],
+  [
+    'counts no takeovers',
+    'counts the owners in a row',
+    store => ({
+      leaseDue: async (scope, request) =>
+        (await store.leaseDue(scope, request)).map(lease => ({ ...lease, takeovers: 0 })),
+    }),
+  ],
+  ['forgets its marks', 'tells the next owner of one that ended', () => ({ openPartition: async () => undefined })],
+  [
+    'takes an owner who lives for one that ended',
+    'comes back to an owner who still lives',
+    store => ({ openPartition: mark => store.openPartition({ ...mark, owner: mark.token }) }),
+  ],
+  ['forgets to close', 'finds a partition clean that its owner closed', () => ({ closePartition: async () => {} })],
+  [
+    'closes for earlier assignments',
+    'lets no close of an earlier assignment',
+    store => {
+      const last = new Map<string, PartitionMark>()
+      return {
+        openPartition: mark => (last.set(mark.owner, mark), store.openPartition(mark)),
+        closePartition: mark => store.closePartition(last.get(mark.owner)!),
+      }
+    },
+  ],
+  [
+    'records for zombies',
+    'refuses what a former owner records',
+    store => {
+      let last: PartitionMark | undefined
+      return {
+        openPartition: mark => store.openPartition((last = mark)),
+        recordStarts: (_, starts) => store.recordStarts(last!, starts),
+      }
+    },
+  ],
+  [
+    'adds to its record',
+    'what was started and has not ended',
+    store => {
+      const all: UnendedStart[] = []
+      return { recordStarts: (mark, starts) => store.recordStarts(mark, all.splice(0, 0, ...(starts ?? [])) && all) }
+    },
   ],
 ]
 
