@@ -1,7 +1,7 @@
 import { ConsumeGroup, type ConsumeGroupOptions } from './consume/consume-group.ts'
 import { deadLetterTopic } from './consume/dead-letters.ts'
 import type { Subscription } from './consume/subscription.ts'
-import type { Driver, TopicWish } from './driver/driver-contract.ts'
+import type { Driver, GroupWish, TopicWish } from './driver/driver-contract.ts'
 import { MekongError } from './error.ts'
 import type { TopicOptions } from './event-bus-options.ts'
 import type { HoldStore } from './hold/hold-store.ts'
@@ -57,7 +57,7 @@ export class BusRoute {
     const difference = await this.driver.topology(
       {
         topics: [...names].map(name => this.#wish(name, wishes[name])),
-        groups: subscribed.length === 0 ? [] : [{ name: this.#options.group, topics: [...new Set(subscribed)] }],
+        groups: subscribed.length === 0 ? [] : [this.#groupWish(subscribed)],
       },
       mode,
     )
@@ -67,6 +67,11 @@ export class BusRoute {
       'TOPOLOGY_DIFFERS',
       `${this.driver.name} is not as wished: ${lines.join('; ')}${mode === 'verify' ? "; topology: 'create' creates what is missing" : ''}`,
     )
+  }
+
+  #groupWish(topics: readonly string[]): GroupWish {
+    const { group, consume } = this.#options
+    return { name: group, topics: [...new Set(topics)], ...(consume.isReplay && { isReplay: true }) }
   }
 
   #wish(name: string, wish: TopicOptions | undefined): TopicWish {

@@ -243,6 +243,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
         group: this.#group,
         member: `${this.#group}-${randomUUID()}`,
         from: replay?.from ?? from ?? 'latest',
+        isReplay: replay !== undefined,
         contract,
         middleware,
         idempotency: this.#idempotency,

@@ -48,7 +48,7 @@ export class ConsumeGroup {
   #isStarted = false
 
   constructor(options: ConsumeGroupOptions) {
-    const { driver, group, member, from, tuning, newToken, clock, observe, hold } = options
+    const { driver, group, member, from, isReplay, tuning, newToken, clock, observe, hold } = options
     this.#options = options
     this.#consumer = new GroupConsumer({
       driver,

@@ -58,6 +58,8 @@ export interface SubscribeOptions {
   readonly window: number
   /** Where a group that the broker does not know yet begins. */
   readonly from: StartPosition
+  /** A run of its own over what is retained: some brokers keep that beside their queues. */
+  readonly isReplay?: boolean
 }
 
 export interface TopicSubscription {
@@ -177,7 +179,14 @@ export interface Capabilities {
 export interface TopologyWish {
   readonly topics: readonly TopicWish[]
   /** Each group with the topics it takes part in. */
-  readonly groups: readonly { readonly name: string; readonly topics: readonly string[] }[]
+  readonly groups: readonly GroupWish[]
+}
+
+export interface GroupWish {
+  readonly name: string
+  readonly topics: readonly string[]
+  /** As in SubscribeOptions. */
+  readonly isReplay?: boolean
 }
 
 export interface TopicWish {
