@@ -13,6 +13,7 @@ export async function runVitest(args: readonly string[]): Promise<Totals> {
   const vitest = await startVitest('test', filter, {
     ...options,
     allowOnly: false,
+    provide: { ...options.provide, runsEverything: filter.length === 0 },
     reporters: ['default', collecting],
   })
   await vitest.close()

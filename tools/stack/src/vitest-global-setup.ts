@@ -1,23 +1,44 @@
 import type { TestProject } from 'vitest/node'
 import { openPostgres, type Postgres } from './postgres/open-postgres.ts'
+import { createServerCoordinator, type ServerCoordinator } from './shared/server-coordinator.ts'
+import { sharedServerStarts } from './shared/shared-server-starts.ts'
 
-interface SharedPostgres {
-  readonly opening: Promise<Postgres>
+interface SharedServers {
+  readonly postgres: Promise<Postgres>
+  readonly coordinator: Promise<ServerCoordinator>
   users: number
 }
 
-// Each project of a run evaluates this module anew, in the same process: one Postgres is enough for all of them.
-const sharedKey = Symbol.for('mekong.stack.shared-postgres')
-const shared = globalThis as { [sharedKey]?: SharedPostgres | undefined }
+// Each project of a run evaluates this module anew, in the same process: one of each server is enough for all of them.
+const sharedKey = Symbol.for('mekong.stack.shared-servers')
+const shared = globalThis as { [sharedKey]?: SharedServers | undefined }
 
-/** For `globalSetup` of vitest projects that need a Postgres. Starts it once a run and ends it with the last project. */
+/**
+ * For `globalSetup` of vitest projects that need servers. Has a Postgres ready, and the others when they are asked for;
+ * ends them with the last project.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const using = (shared[sharedKey] ??= { opening: openPostgres({ storage: 'memory' }), users: 0 })
+  const using = (shared[sharedKey] ??= startShared(project.getProvidedContext().runsEverything === true))
   using.users++
-  project.provide('postgresUrl', (await using.opening).url)
+  project.provide('postgresUrl', (await using.postgres).url)
+  project.provide('sharedServersUrl', (await using.coordinator).url)
   return async () => {
     if (--using.users > 0) return
     shared[sharedKey] = undefined
-    await (await using.opening).close()
+    await Promise.all([(await using.postgres).close(), (await using.coordinator).close()])
   }
+}
+
+function startShared(runsEverything: boolean): SharedServers {
+  return {
+    postgres: openPostgres({ storage: 'memory' }),
+    coordinator: startCoordinator(runsEverything),
+    users: 0,
+  }
+}
+
+async function startCoordinator(runsEverything: boolean): Promise<ServerCoordinator> {
+  const coordinator = await createServerCoordinator(sharedServerStarts())
+  if (runsEverything) void coordinator.warm()
+  return coordinator
 }
