@@ -134,8 +134,8 @@ export const consuming: CaseGroup = {
         await late.bus.start()
         late.bus.subscribe('order.created', scene.effects.handler(late.who), { name: 'late' })
         await scene.until(
-          'the late subscription is assigned',
-          () => late.driver.assigned.size > 0 || isQueue(scene.capabilities),
+          'the late subscription has joined',
+          () => late.driver.assigned.size > 0 || (isQueue(scene.capabilities) && late.heard('consumer').length > 0),
         )
         const shop = await scene.start('shop')
         const events = orders(names('k', 3), 1)

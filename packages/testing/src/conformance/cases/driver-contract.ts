@@ -136,10 +136,11 @@ export const driverContract: CaseGroup = {
         const probe = await consume(scene)
         await publish(scene, probe.driver, ['a'])
         const [message] = await probe.received(1)
+        // Joins before anything more is published: a queue keeps for a group what came since it is known.
+        const other = await consume(scene, 'email')
         for (const partition of probe.partitions) probe.consumer.pause(partition)
         probe.consumer.settle([message!], { is: 'acknowledge', durable: true })
         await publish(scene, probe.driver, ['b'], message!.key)
-        const other = await consume(scene, 'email')
         await other.received(1)
         const held = probe.messages.filter(one => bodyText(one) === 'b' && probe.partitions.has(one.partition)).length
         for (const partition of probe.partitions) probe.consumer.resume(partition)
