@@ -1,13 +1,8 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { requirePositiveInteger } from '../consume/consume-tuning.ts'
 import { MekongError } from '../error.ts'
-import {
-  identityText,
-  type Claim,
-  type ClaimAnswer,
-  type ClaimRequest,
-  type IdempotencyStore,
-} from './idempotency-store.ts'
+import { AgeList } from './age-list.ts'
+import type { Claim, ClaimAnswer, ClaimRequest, IdempotencyStore } from './idempotency-store.ts'
 
 export interface MemoryIdempotencyOptions {
   readonly clock?: Clock | undefined
@@ -31,31 +26,36 @@ export function memoryIdempotency(options: MemoryIdempotencyOptions = {}): Idemp
 /** What a claim found, and what its release therefore restores. */
 type Before = 'absent' | 'expired' | 'held'
 
-/** A lease that expired stays: whoever claims next must hear that it is a takeover. */
-interface InProgress {
-  readonly is: 'in progress'
-  readonly token: string
-  readonly fence: number
-  readonly before: Before
-  readonly takeover: boolean
-  leasedUntil: number
-}
+/** One identity. A lease that expired stays: whoever claims next must hear that it is a takeover. */
+class Remembered {
+  readonly event: string
+  /** Of its scope. */
+  readonly siblings: Map<string, Remembered>
+  is: 'in progress' | 'completed' | 'held' = 'in progress'
+  token = ''
+  fence = 0
+  before: Before = 'absent'
+  /** When its lease runs out, or when it ended; by the monotonic clock. */
+  at = 0
+  older: this | undefined
+  younger: this | undefined
 
-interface Ended {
-  readonly is: 'completed' | 'held'
-  readonly fence: number
-  readonly at: number
+  constructor(event: string, siblings: Map<string, Remembered>) {
+    this.event = event
+    this.siblings = siblings
+  }
 }
-
-type Entry = InProgress | Ended
 
 class MemoryIdempotency implements IdempotencyStore {
   readonly durable = false
   readonly retentionMs: number
   readonly #clock: Clock
   readonly #maxEntries: number
-  /** By identity; what changed last stands last, so that what is forgotten first stands first. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #scopes = new Map<string, Map<string, Remembered>>()
+  #size = 0
+  /** In progress, and completed or held: each in the order of the last change. */
+  readonly #claimed = new AgeList<Remembered>()
+  readonly #ended = new AgeList<Remembered>()
   #lastFence: number
 
   constructor(clock: Clock, retentionMs: number, maxEntries: number) {
@@ -69,105 +69,123 @@ class MemoryIdempotency implements IdempotencyStore {
 
   async claim(requests: readonly ClaimRequest[]): Promise<readonly ClaimAnswer[]> {
     const now = this.#clock.monotonic()
-    this.#forget(now)
+    this.#forgetOld(now)
     return requests.map(request => this.#claim(request, now))
   }
 
   async extend(claims: readonly Claim[], leaseMs: number): Promise<readonly boolean[]> {
     const leasedUntil = this.#clock.monotonic() + leaseMs
     return claims.map(claim => {
-      const [name, entry] = this.#find(claim)
-      if (entry?.fence !== claim.fence) return false
-      if (entry.is === 'in progress') this.#put(name, { ...entry, leasedUntil })
+      const one = this.#find(claim)
+      if (one === undefined) return false
+      if (one.is === 'in progress') this.#change(one, 'in progress', leasedUntil)
       return true
     })
   }
 
   async complete(claims: readonly Claim[]): Promise<readonly boolean[]> {
-    return claims.map(claim => this.#end(claim, 'completed'))
+    const now = this.#clock.monotonic()
+    return claims.map(claim => this.#end(claim, 'completed', now))
   }
 
   async hold(claims: readonly Claim[]): Promise<readonly boolean[]> {
-    return claims.map(claim => this.#end(claim, 'held'))
+    const now = this.#clock.monotonic()
+    return claims.map(claim => this.#end(claim, 'held', now))
   }
 
   /** Restores what the claim found: held stays held, and a takeover that was given back is one for the next as well. */
   async release(claims: readonly Claim[]): Promise<void> {
     const now = this.#clock.monotonic()
     for (const claim of claims) {
-      const [name, entry] = this.#find(claim)
-      if (entry?.is !== 'in progress' || entry.fence !== claim.fence) continue
-      if (entry.before === 'absent') this.#entries.delete(name)
-      else this.#put(name, this.#restored(entry, now))
+      const one = this.#find(claim)
+      if (one?.is !== 'in progress') continue
+      if (one.before === 'absent') this.#forget(one)
+      else this.#restore(one, now)
     }
   }
 
   /** Under a fence that nobody has, so that the claim which was given back can do nothing more. */
-  #restored(entry: InProgress, now: number): Entry {
-    const fence = ++this.#lastFence
-    return entry.before === 'held' ? { is: 'held', fence, at: now } : { ...entry, fence, token: '', leasedUntil: now }
+  #restore(one: Remembered, now: number): void {
+    one.fence = ++this.#lastFence
+    one.token = ''
+    this.#change(one, one.before === 'held' ? 'held' : 'in progress', now)
   }
 
   #claim({ identity, token, leaseMs, from }: ClaimRequest, now: number): ClaimAnswer {
-    const name = identityText(identity)
-    const entry = this.#entries.get(name)
-    if (entry?.is === 'completed') return { is: 'done' }
-    if (entry?.is === 'held' && from === 'live') return { is: 'held' }
-    const leasedUntil = now + leaseMs
-    if (entry?.is === 'in progress') {
-      if (entry.token === token) {
-        this.#put(name, { ...entry, leasedUntil })
-        return { is: 'mine', fence: entry.fence, takeover: entry.takeover }
-      }
-      if (entry.leasedUntil > now) return { is: 'busy', forMs: entry.leasedUntil - now }
+    const siblings = this.#scope(identity.scope)
+    let one = siblings.get(identity.event)
+    if (one === undefined) {
+      this.#makeRoom(now)
+      one = new Remembered(identity.event, siblings)
+      siblings.set(identity.event, one)
+      this.#size++
+      this.#claimed.add(one)
+    } else if (one.is === 'completed') return { is: 'done' }
+    else if (one.is === 'held') {
+      if (from === 'live') return { is: 'held' }
+      one.before = 'held'
+    } else if (one.token !== token) {
+      if (one.at > now) return { is: 'busy', forMs: one.at - now }
+      one.before = 'expired'
     }
-    if (entry === undefined) this.#makeRoom(now)
-    const before = entry === undefined ? 'absent' : entry.is === 'held' ? 'held' : 'expired'
-    const claimed: InProgress = {
-      is: 'in progress',
-      token,
-      fence: ++this.#lastFence,
-      before,
-      takeover: before === 'expired',
-      leasedUntil,
-    }
-    this.#put(name, claimed)
-    return { is: 'mine', fence: claimed.fence, takeover: claimed.takeover }
+    // It finds its own token where an answer was lost.
+    if (one.token !== token || one.is !== 'in progress') one.fence = ++this.#lastFence
+    one.token = token
+    this.#change(one, 'in progress', now + leaseMs)
+    return { is: 'mine', fence: one.fence, takeover: one.before === 'expired' }
   }
 
-  #end(claim: Claim, is: Ended['is']): boolean {
-    const [name, entry] = this.#find(claim)
-    if (entry?.fence !== claim.fence) return false
-    if (entry.is !== 'in progress') return entry.is === is
-    this.#put(name, { is, fence: claim.fence, at: this.#clock.monotonic() })
+  #end(claim: Claim, is: 'completed' | 'held', now: number): boolean {
+    const one = this.#find(claim)
+    if (one === undefined) return false
+    if (one.is !== 'in progress') return one.is === is
+    this.#change(one, is, now)
     return true
   }
 
-  #find({ identity }: Claim): readonly [name: string, entry: Entry | undefined] {
-    const name = identityText(identity)
-    return [name, this.#entries.get(name)]
+  /** Undefined: the fence of the claim is not the last one. */
+  #find({ identity, fence }: Claim): Remembered | undefined {
+    const one = this.#scopes.get(identity.scope)?.get(identity.event)
+    return one?.fence === fence ? one : undefined
   }
 
-  #put(name: string, entry: Entry): void {
-    this.#entries.delete(name)
-    this.#entries.set(name, entry)
+  #scope(name: string): Map<string, Remembered> {
+    let siblings = this.#scopes.get(name)
+    if (siblings === undefined) this.#scopes.set(name, (siblings = new Map()))
+    return siblings
   }
 
-  #forget(now: number): void {
-    for (const [name, entry] of this.#entries) {
-      const since = entry.is === 'in progress' ? entry.leasedUntil : entry.at
-      if (since + this.retentionMs > now) return
-      this.#entries.delete(name)
+  #change(one: Remembered, is: Remembered['is'], at: number): void {
+    this.#listOf(one).remove(one)
+    one.is = is
+    one.at = at
+    this.#listOf(one).add(one)
+  }
+
+  #listOf(one: Remembered): AgeList<Remembered> {
+    return one.is === 'in progress' ? this.#claimed : this.#ended
+  }
+
+  #forget(one: Remembered): void {
+    this.#listOf(one).remove(one)
+    one.siblings.delete(one.event)
+    this.#size--
+  }
+
+  #forgetOld(now: number): void {
+    for (const list of [this.#claimed, this.#ended]) {
+      for (let { oldest } = list; oldest !== undefined && oldest.at + this.retentionMs <= now; { oldest } = list) {
+        this.#forget(oldest)
+      }
     }
   }
 
   #makeRoom(now: number): void {
-    if (this.#entries.size < this.#maxEntries) return
-    for (const [name, entry] of this.#entries) {
-      if (entry.is === 'in progress' && entry.leasedUntil > now) continue
-      this.#entries.delete(name)
-      return
-    }
+    if (this.#size < this.#maxEntries) return
+    const { oldest } = this.#ended
+    if (oldest !== undefined) return this.#forget(oldest)
+    const { oldest: claimed } = this.#claimed
+    if (claimed !== undefined && claimed.at <= now) return this.#forget(claimed)
     throw new MekongError('STORE_UNAVAILABLE', `memoryIdempotency: ${this.#maxEntries} identities are in progress`, {
       retryable: true,
     })
