@@ -1,0 +1,29 @@
+import type { Outgoing } from '@mekong/core/driver'
+import { delayName } from '../broker-names.ts'
+import { bucketCount, bucketOf, routingKeys } from '../buckets.ts'
+import { delayLevels } from '../delay/delay-levels.ts'
+
+/** Everything delayed enters here and falls through to the first level it waits at. */
+export const delayEntry: string = delayName(delayLevels - 1)
+
+/** Where messages go: to the exchange of their topic, by the bucket of their key. */
+export class Addressing {
+  readonly #keysOfTopics = new Map<string, readonly string[]>()
+  #turn = 0
+
+  exchangeOf({ topic, delayMs }: Outgoing): string {
+    return delayMs > 0 ? delayEntry : topic
+  }
+
+  /** Messages without a key go round. */
+  routingKeyOf({ topic, key }: Outgoing): string {
+    const bucket = key === undefined ? this.#turn++ % bucketCount : bucketOf(key)
+    return this.#keysOf(topic)[bucket]!
+  }
+
+  #keysOf(topic: string): readonly string[] {
+    let keys = this.#keysOfTopics.get(topic)
+    if (keys === undefined) this.#keysOfTopics.set(topic, (keys = routingKeys(topic)))
+    return keys
+  }
+}
