@@ -10,7 +10,7 @@ it('is filled by two runs at the same time, who both get their server', async ()
   )
   await chmod(cache.path, 0o755) // the user that runs Postgres for root enters it
   const script = new URL('./scripts/start.ts', import.meta.url)
-  const environment = { MEKONG_STACK_CACHE: cache.path }
+  const environment = { MEKONG_STACK_CACHE: cache.path, MEKONG_STACK: 'programs' }
   await using one = await startChildProcess(script, { environment })
   await using other = await startChildProcess(script, { environment })
   const urls = await Promise.all([one.signal<string>('started'), other.signal<string>('started')])

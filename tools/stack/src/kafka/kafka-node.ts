@@ -1,38 +1,21 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ServerCertificate } from '../certificates.ts'
 import { launchProgram, runToEnd } from '../programs/launch-program.ts'
 import type { ProgramServer } from '../server.ts'
 import { superviseServer } from '../supervised-server.ts'
 import { startSupervisor, type Supervisor } from '../supervisor/supervisor.ts'
 import type { Storage } from '../temporary-folder.ts'
-import type { KafkaClusterPlan, KafkaNodePlan } from './kafka-plan.ts'
+import type { KafkaNodeOrder } from './kafka-cluster.ts'
+import { formatArguments, commonJavaOptions } from './kafka-java.ts'
 import type { KafkaPrograms } from './kafka-programs.ts'
 import { kafkaConfiguration } from './kafka-settings.ts'
 import { kafkaUrl } from './kafka-url.ts'
 
-export interface KafkaNodeOrder {
+interface KafkaProgramOrder extends KafkaNodeOrder {
   readonly programs: KafkaPrograms
   readonly javaOptions: readonly string[]
-  readonly cluster: KafkaClusterPlan
-  readonly node: KafkaNodePlan
-  readonly certificate: ServerCertificate | undefined
-  readonly startTimeoutMs: number
   readonly storage: Storage | undefined
 }
-
-// All nodes of a cluster must have the same; clusters never meet.
-const clusterId = 'bWVrb25nLWthZmthLTAwMQ'
-
-// The first compiler alone, and the collector that needs no threads: quick starts on few cores.
-const commonJavaOptions = [
-  '-Xms64m',
-  '-Xmx384m',
-  '-XX:TieredStopAtLevel=1',
-  '-XX:+UseSerialGC',
-  '-XX:-UsePerfData',
-  '-XX:+ExitOnOutOfMemoryError',
-]
 
 const logging = `
 appender.out.type = Console
@@ -46,13 +29,15 @@ logger.start.level = INFO
 `
 
 /** Starts a node. Resolves when it takes connections, which needs most nodes of its cluster. */
-export async function startKafkaNode(order: KafkaNodeOrder): Promise<ProgramServer> {
+export async function startKafkaNode(order: KafkaProgramOrder): Promise<ProgramServer> {
   const name = order.cluster.nodes.length === 1 ? 'Kafka' : `Node ${order.node.id} of Kafka`
   const supervisor = await startSupervisor({ name: 'kafka', storage: order.storage, endSignal: 'SIGKILL' })
   try {
     const configurationFile = await writeFiles(order, supervisor.folder)
     const launch = (main: readonly string[]) => programLaunch({ order, name, supervisor, main })
-    await runToEnd(launch(['kafka.tools.StorageTool', 'format', ...formatArguments(order), '-c', configurationFile]))
+    await runToEnd(
+      launch(['kafka.tools.StorageTool', 'format', ...formatArguments(order.cluster), '-c', configurationFile]),
+    )
     const start = launch(['kafka.Kafka', configurationFile])
     const first = await launchProgram(start)
     const url = kafkaUrl(order.cluster, [order.node.advertisedPort])
@@ -66,7 +51,7 @@ export async function startKafkaNode(order: KafkaNodeOrder): Promise<ProgramServ
   }
 }
 
-async function writeFiles({ cluster, node, certificate }: KafkaNodeOrder, folder: string): Promise<string> {
+async function writeFiles({ cluster, node, certificate }: KafkaProgramOrder, folder: string): Promise<string> {
   const keyStoreFile = join(folder, 'server.pem')
   const configurationFile = join(folder, 'server.properties')
   const configuration = kafkaConfiguration(cluster, node, { dataFolder: join(folder, 'data'), keyStoreFile })
@@ -79,7 +64,7 @@ async function writeFiles({ cluster, node, certificate }: KafkaNodeOrder, folder
 }
 
 interface JavaProgram {
-  readonly order: KafkaNodeOrder
+  readonly order: KafkaProgramOrder
   readonly name: string
   readonly supervisor: Supervisor
   /** The class and its arguments. */
@@ -102,15 +87,4 @@ function programLaunch({ order, name, supervisor, main }: JavaProgram) {
     startTimeoutMs,
     remedy: 'Mend what they name, or set MEKONG_KAFKA_URL to a Kafka that runs.',
   }
-}
-
-/** SCRAM has its logins in the cluster's metadata, from the first record on. */
-function formatArguments({ cluster }: KafkaNodeOrder): readonly string[] {
-  const { credentials } = cluster
-  if (credentials === undefined) return ['-t', clusterId]
-  const logins = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap(mechanism => [
-    '--add-scram',
-    `${mechanism}=[name=${credentials.username},password=${credentials.password}]`,
-  ])
-  return ['-t', clusterId, ...logins]
 }

@@ -42,18 +42,23 @@ const sizeSettings: KafkaSettings = {
   'share.coordinator.state.topic.num.partitions': 1,
 }
 
-function addressSettings({ nodes, tls, credentials }: KafkaClusterPlan, node: KafkaNodePlan): KafkaSettings {
-  const clientProtocol = credentials === undefined ? (tls ? 'SSL' : 'PLAINTEXT') : tls ? 'SASL_SSL' : 'SASL_PLAINTEXT'
+/** The protocol of the listener for clients, as Kafka calls it. */
+export function clientProtocol({ tls, credentials }: KafkaClusterPlan): string {
+  if (credentials === undefined) return tls ? 'SSL' : 'PLAINTEXT'
+  return tls ? 'SASL_SSL' : 'SASL_PLAINTEXT'
+}
+
+function addressSettings(cluster: KafkaClusterPlan, node: KafkaNodePlan): KafkaSettings {
   const address = (name: string, port: number): string => `${name}://127.0.0.1:${port}`
   const controller = address('CONTROLLER', node.controllerPort)
   const direct = address('DIRECT', node.directPort)
   return {
     'process.roles': 'broker,controller',
     'node.id': node.id,
-    'controller.quorum.voters': nodes.map(one => `${one.id}@127.0.0.1:${one.controllerPort}`).join(','),
+    'controller.quorum.voters': cluster.nodes.map(one => `${one.id}@127.0.0.1:${one.controllerPort}`).join(','),
     listeners: [address('CLIENT', node.clientPort), direct, controller].join(','),
     'advertised.listeners': [address('CLIENT', node.advertisedPort), direct].join(','),
-    'listener.security.protocol.map': `CLIENT:${clientProtocol},DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+    'listener.security.protocol.map': `CLIENT:${clientProtocol(cluster)},DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'DIRECT',
   }

@@ -1,4 +1,5 @@
 import type { Server } from '../server.ts'
+import { serverWay } from '../server-way.ts'
 import type { TcpProxy } from '../tcp-proxy/tcp-proxy.ts'
 import type { Storage } from '../temporary-folder.ts'
 import { startKafkaFromPrograms } from './kafka-from-programs.ts'
@@ -37,7 +38,7 @@ export interface StartKafkaOptions {
    */
   readonly startTimeoutMs?: number
   /**
-   * Where the data folders are.
+   * Where the data folders are. Containers have their data in volumes of their own, whatever this says.
    * @default 'disk'
    */
   readonly storage?: Storage
@@ -66,6 +67,8 @@ export interface KafkaCredentials {
  * Starts a Kafka of its own on 127.0.0.1, empty. What it has acknowledged is kept through SIGKILL. Rejects with the
  * last lines of its log when it does not come up.
  */
-export function startKafka(options: StartKafkaOptions = {}): Promise<KafkaServer> {
-  return startKafkaFromPrograms(options)
+export async function startKafka(options: StartKafkaOptions = {}): Promise<KafkaServer> {
+  if ((await serverWay()) === 'programs') return startKafkaFromPrograms(options)
+  const { startKafkaInContainers } = await import('../containers/kafka-in-containers.ts')
+  return startKafkaInContainers(options)
 }

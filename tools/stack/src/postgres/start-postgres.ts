@@ -1,4 +1,5 @@
 import type { Server } from '../server.ts'
+import { serverWay } from '../server-way.ts'
 import type { Storage } from '../temporary-folder.ts'
 import type { FreshDatabase } from './fresh-database.ts'
 import { startPostgresFromPrograms } from './postgres-from-programs.ts'
@@ -16,7 +17,7 @@ export interface StartPostgresOptions {
    */
   readonly startTimeoutMs?: number
   /**
-   * Where the data folder is.
+   * Where the data folder is. A container has its data in a volume of its own, whatever this says.
    * @default 'disk'
    */
   readonly storage?: Storage
@@ -31,6 +32,8 @@ export interface PostgresServer extends Server {
  * Starts a Postgres of its own: on a free port of 127.0.0.1, with an empty data folder. Rejects with the last lines of
  * its log when it does not come up.
  */
-export function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
-  return startPostgresFromPrograms(options)
+export async function startPostgres(options: StartPostgresOptions = {}): Promise<PostgresServer> {
+  if ((await serverWay()) === 'programs') return startPostgresFromPrograms(options)
+  const { startPostgresInContainer } = await import('../containers/postgres-in-container.ts')
+  return startPostgresInContainer(options)
 }

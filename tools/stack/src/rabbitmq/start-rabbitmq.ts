@@ -1,4 +1,5 @@
 import type { Server } from '../server.ts'
+import { serverWay } from '../server-way.ts'
 import type { TcpProxy } from '../tcp-proxy/tcp-proxy.ts'
 import type { Storage } from '../temporary-folder.ts'
 import { startRabbitMqFromPrograms } from './rabbitmq-from-programs.ts'
@@ -31,7 +32,7 @@ export interface StartRabbitMqOptions {
    */
   readonly startTimeoutMs?: number
   /**
-   * Where the data folder is.
+   * Where the data folder is. A container has its data in a volume of its own, whatever this says.
    * @default 'disk'
    */
   readonly storage?: Storage
@@ -60,6 +61,8 @@ export interface RabbitMqServer extends Server {
  *
  * A quorum queue or stream declared less than about three seconds before a SIGKILL may be lost with what it holds.
  */
-export function startRabbitMq(options: StartRabbitMqOptions = {}): Promise<RabbitMqServer> {
-  return startRabbitMqFromPrograms(options)
+export async function startRabbitMq(options: StartRabbitMqOptions = {}): Promise<RabbitMqServer> {
+  if ((await serverWay()) === 'programs') return startRabbitMqFromPrograms(options)
+  const { startRabbitMqInContainer } = await import('../containers/rabbitmq-in-container.ts')
+  return startRabbitMqInContainer(options)
 }

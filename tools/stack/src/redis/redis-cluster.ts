@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 interface RedisClusterOrder {
   readonly nodes: readonly { readonly host: string; readonly port: number }[]
   /** Runs redis-cli with these arguments where it reaches the nodes. Resolves with what it prints. */
-  ask(command: readonly string[]): Promise<string>
+  readonly ask: (command: readonly string[]) => Promise<string>
 }
 
 const pollMs = 20

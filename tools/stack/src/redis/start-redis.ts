@@ -1,4 +1,5 @@
 import type { Server } from '../server.ts'
+import { serverWay } from '../server-way.ts'
 import type { Storage } from '../temporary-folder.ts'
 import { startRedisFromPrograms } from './redis-from-programs.ts'
 import type { RedisSettings } from './redis-settings.ts'
@@ -25,7 +26,7 @@ export interface StartRedisOptions {
    */
   readonly startTimeoutMs?: number
   /**
-   * Where the data folder is.
+   * Where the data folder is. A container has its data in a volume of its own, whatever this says.
    * @default 'disk'
    */
   readonly storage?: Storage
@@ -40,6 +41,8 @@ export interface RedisServer extends Server {
  * Starts a Redis of its own on 127.0.0.1, empty. What it has answered is kept through SIGKILL. Rejects with the last
  * lines of its log when it does not come up.
  */
-export function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
-  return startRedisFromPrograms(options)
+export async function startRedis(options: StartRedisOptions = {}): Promise<RedisServer> {
+  if ((await serverWay()) === 'programs') return startRedisFromPrograms(options)
+  const { startRedisInContainers } = await import('../containers/redis-in-containers.ts')
+  return startRedisInContainers(options)
 }
