@@ -37,3 +37,9 @@ export interface ProgramServer extends Server {
   /** The process id of the server's first process. Another one after each restart. Throws while it is not running. */
   readonly pid: number
 }
+
+/** A server that runs in a container. */
+export interface ContainerServer extends Server {
+  /** By which the engine knows it: `docker logs <name>`. The same after a restart. */
+  readonly containerName: string
+}

@@ -1,23 +1,25 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
-import { type RedisProgramServer, startRedisFromPrograms, type StartRedisOptions } from '../src/index.ts'
-import { isAlive } from './is-alive.ts'
+import { expect, it, onTestFinished } from 'vitest'
+import { type RedisServer, startRedis, type StartRedisOptions } from '../src/index.ts'
 import { askRedis } from './redis-client.ts'
+import { runningCheck } from './server-place.ts'
+import { describeByWay } from './ways.ts'
 
-async function start(options: StartRedisOptions = {}): Promise<RedisProgramServer> {
-  const server = await startRedisFromPrograms({ storage: 'memory', ...options })
+async function start(options: StartRedisOptions = {}): Promise<RedisServer> {
+  const server = await startRedis({ storage: 'memory', ...options })
   onTestFinished(() => server.stop())
   return server
 }
 
-describe('a Redis of our own', () => {
+describeByWay('a Redis of our own', () => {
   it('keeps what it has answered through SIGKILL and restart', async () => {
     const server = await start()
-    const pid = server.nodes[0]!.pid
+    const isThere = runningCheck(server.nodes[0]!)
+    expect(await isThere()).toBe(true)
     for (let count = 1; count <= 100; count++) expect(await askRedis(server.url, 'INCR kept')).toBe(`:${count}\r\n`)
     await server.kill()
-    expect(isAlive(pid)).toBe(false)
+    expect(await isThere()).toBe(false)
     expect(server.isRunning).toBe(false)
     await expect(server.kill()).rejects.toThrow('Redis is not running')
     await server.restart()
@@ -56,21 +58,21 @@ describe('a Redis of our own', () => {
     await server.kill()
     const other = createServer().listen(Number(new URL(server.url).port), '127.0.0.1')
     await once(other, 'listening')
-    await expect(server.restart()).rejects.toThrow('Address already in use')
+    await expect(server.restart()).rejects.toThrow(/address already in use/i)
     await new Promise(resolve => other.close(resolve))
     await server.restart()
     expect(await askRedis(server.url, 'PING')).toBe('+PONG\r\n')
   })
-})
 
-it('starts a cluster, whose nodes can be killed one by one and come back with their slots', async () => {
-  const cluster = await start({ nodes: 3 })
-  const info = (index: number): Promise<string> => askRedis(cluster.nodes[index]!.url, 'CLUSTER INFO')
-  for (const index of [0, 1, 2]) expect(await info(index)).toContain('cluster_slots_ok:16384')
-  await cluster.nodes[1]!.kill()
-  expect(cluster.nodes.map(node => node.isRunning)).toEqual([true, false, true])
-  await cluster.kill()
-  expect(cluster.isRunning).toBe(false)
-  await cluster.restart()
-  expect(await info(1)).toContain('cluster_slots_assigned:16384')
+  it('starts a cluster, whose nodes can be killed one by one and come back with their slots', async () => {
+    const cluster = await start({ nodes: 3 })
+    const info = (index: number): Promise<string> => askRedis(cluster.nodes[index]!.url, 'CLUSTER INFO')
+    for (const index of [0, 1, 2]) expect(await info(index)).toContain('cluster_slots_ok:16384')
+    await cluster.nodes[1]!.kill()
+    expect(cluster.nodes.map(node => node.isRunning)).toEqual([true, false, true])
+    await cluster.kill()
+    expect(cluster.isRunning).toBe(false)
+    await cluster.restart()
+    expect(await info(1)).toContain('cluster_slots_assigned:16384')
+  })
 })

@@ -1,5 +1,5 @@
 import type { ContainerRuntimeClient } from 'testcontainers'
-import type { EndSignal, Server } from '../server.ts'
+import type { ContainerServer, EndSignal } from '../server.ts'
 import type { ContainerRun } from './container-log.ts'
 import { ignoreGone } from './engine-failures.ts'
 
@@ -10,6 +10,7 @@ export interface ContainerServerParts {
   /** As messages call the server: Redis. */
   readonly name: string
   readonly url: string
+  readonly containerName: string
   readonly container: EngineContainer
   /** The signal that shuts this server down in order, without waiting for clients to leave. */
   readonly shutdownSignal: EndSignal
@@ -21,8 +22,8 @@ export interface ContainerServerParts {
 }
 
 /** A server whose container already runs. */
-export function serverInContainer(parts: ContainerServerParts, first: ContainerRun): Server {
-  const { name, url, container } = parts
+export function serverInContainer(parts: ContainerServerParts, first: ContainerRun): ContainerServer {
+  const { name, url, containerName, container } = parts
   let run = first
   let isStopped = false
 
@@ -50,6 +51,7 @@ export function serverInContainer(parts: ContainerServerParts, first: ContainerR
 
   return {
     url,
+    containerName,
     get isRunning() {
       return !isStopped && !run.hasEnded
     },

@@ -1,5 +1,5 @@
 import type { GenericContainer } from 'testcontainers'
-import type { EndSignal, Server } from '../server.ts'
+import type { ContainerServer, EndSignal } from '../server.ts'
 import { type ContainerLog, type ContainerRun, createContainerLog } from './container-log.ts'
 import { containerRuns, untilReady } from './container-readiness.ts'
 import { type EngineContainer, endContainer, serverInContainer } from './container-server.ts'
@@ -48,7 +48,7 @@ class ContainerLaunchError extends Error {
 }
 
 /** Starts the container. Resolves when its server takes connections; otherwise it is gone. */
-export async function launchContainer(launch: ContainerLaunch): Promise<Server> {
+export async function launchContainer(launch: ContainerLaunch): Promise<ContainerServer> {
   const session = await containerSession()
   const container = session.client.container.getById(launch.containerName)
   const log = createContainerLog()
