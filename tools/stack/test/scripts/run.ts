@@ -1,12 +1,13 @@
 // A run with servers, to be ended by a test in every way that a run can end.
 import { dirname } from 'node:path'
 import { Client } from 'pg'
-import { type PostgresServer, startChildProcess, startPostgres } from '../../src/index.ts'
+import { type PostgresServer, type Server, startChildProcess, startPostgres } from '../../src/index.ts'
 import { isContainer, isProgram } from '../server-place.ts'
 
 const start = (): Promise<PostgresServer> => startPostgres({ storage: 'memory' })
 const servers = await Promise.all([start(), start(), start()])
 const [, paused, killed] = servers
+const places: readonly Server[] = servers
 const child = await startChildProcess(new URL('./echo.ts', import.meta.url))
 await child.signal('ready')
 
@@ -18,9 +19,9 @@ const clients = await Promise.all(
     return client
   }),
 )
-const pids = [child.pid, ...servers.filter(isProgram).map(server => server.pid)]
-const folders = servers.every(isProgram) ? await Promise.all(clients.map(serverFolder)) : []
-const containers = servers.filter(isContainer).map(server => server.containerName)
+const pids = [child.pid, ...places.filter(isProgram).map(server => server.pid)]
+const folders = places.every(isProgram) ? await Promise.all(clients.map(serverFolder)) : []
+const containers = places.filter(isContainer).map(server => server.containerName)
 const networks = containers.length > 0 ? [await networkOfRun()] : []
 clients[0]!.query('SELECT pg_sleep(600)').catch(() => {})
 await paused.pause()
