@@ -1,6 +1,5 @@
 import type { Driver, Fate, Incoming, Sink } from '../src/driver.ts'
-import { headerView, type HoldStore } from '../src/driver.ts'
-import { memoryHold } from '../src/index.ts'
+import { headerView } from '../src/driver.ts'
 
 export interface Load {
   readonly type: string
@@ -12,7 +11,6 @@ export interface Load {
 /** Answers at once and keeps nothing: what is measured on it is the bus. */
 export interface IdleBroker {
   readonly driver: Driver
-  readonly hold: HoldStore
   /** New messages. */
   make(load: Load): readonly Incoming[]
   /** Hands them over together; resolves when all of them are settled. */
@@ -75,7 +73,6 @@ export function idleBroker(): IdleBroker {
 
   return {
     driver,
-    hold: { ...bound(memoryHold()), durable: true },
     make({ type, keys, data, count }) {
       const partition = partitions.get(type)!
       const body = Buffer.from(JSON.stringify(data))
@@ -103,10 +100,4 @@ export function idleBroker(): IdleBroker {
       return settled
     },
   }
-}
-
-function bound(store: HoldStore): HoldStore {
-  const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(store)) as (keyof HoldStore)[]
-  const entries = methods.map(name => [name, (store[name] as (...given: unknown[]) => unknown).bind(store)])
-  return Object.fromEntries(entries) as HoldStore
 }

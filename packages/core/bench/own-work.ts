@@ -15,8 +15,6 @@ const eventBus = await createEventBus({
   service: 'bench',
   broker: broker.driver,
   topology: 'create',
-  hold: broker.hold,
-  isolation: 'best-effort',
 })
 let handled = 0
 eventBus.subscribe('keyed', async () => void handled++, { order: 'key' })
@@ -72,6 +70,8 @@ for (let round = -3; round < rounds; round++) {
 }
 for (const [name, costs] of measured) {
   const [least, most] = [Math.min(...costs), Math.max(...costs)]
-  console.log(`${name.padEnd(36)} ${median(costs).toFixed(2).padStart(6)} µs  (${least.toFixed(2)} to ${most.toFixed(2)})`)
+  console.log(
+    `${name.padEnd(36)} ${median(costs).toFixed(2).padStart(6)} µs  (${least.toFixed(2)} to ${most.toFixed(2)})`,
+  )
 }
 await eventBus.close()

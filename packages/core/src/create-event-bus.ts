@@ -4,6 +4,7 @@ import { systemClock, type Clock } from './clock.ts'
 import { checkBusOptions, defaultRoute } from './check-bus-options.ts'
 import { closeBus } from './close-bus.ts'
 import { resolveConsumeTuning } from './consume/consume-tuning.ts'
+import { createTokens } from './consume/tokens.ts'
 import { canRedeliver } from './consume/redelivery.ts'
 import {
   resolveSubscription,
@@ -75,6 +76,8 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #tuning: ConsumeTuning
+  /** Undefined where nobody listens: then no signal is made. */
+  readonly #observe: Observer | undefined
   readonly #idempotency: IdempotencyStore
   readonly #hold: HoldStore | undefined
   readonly #routes = new Map<string, BusRoute>()
@@ -94,6 +97,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     this.#group = options.replay === undefined ? options.service : `${options.service}.replay.${options.replay.run}`
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? Math.random
+    this.#observe = options.observe === undefined ? undefined : harmless(options.observe)
     this.#tuning = resolveConsumeTuning(options.consume)
     this.#idempotency = options.idempotency ?? memoryIdempotency({ clock: this.#clock })
     const isVolatile = [...drivers.values()].every(driver => !driver.capabilities.durable)
@@ -249,7 +253,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
         idempotency: this.#idempotency,
         tuning: this.#tuning,
         publishFrom: (cause, type, data, options) => this.#publishFrom(cause, type, data, options),
-        newToken: randomUUID,
+        newToken: createTokens(),
         clock: this.#clock,
         random: this.#random,
         observe,
@@ -347,7 +351,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
       .then(() => this.#join(route, subscription))
       .catch((error: unknown) => {
         this.#problems.set(subscription.name, `subscription '${subscription.name}' did not start: ${messageOf(error)}`)
-        this.#observe({ is: 'consumer', driver: route.driver.name, status: { is: 'degraded', error } })
+        this.#observe?.({ is: 'consumer', driver: route.driver.name, status: { is: 'degraded', error } })
       })
   }
 
@@ -409,7 +413,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
   #notice(): void {
     if ([...this.#routes.values()].every(route => route.subscriptions.length === 0)) return
     if (this.#options.idempotency === undefined) {
-      this.#observe({
+      this.#observe?.({
         is: 'notice',
         message: 'idempotency is in memory: after a restart a redelivered event runs again',
       })
@@ -419,15 +423,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
         this.#hold === undefined
           ? 'there is no hold store: dead events go to dead-letter topics'
           : 'held events are in memory'
-      this.#observe({ is: 'notice', message: where })
-    }
-  }
-
-  readonly #observe: Observer = (signal: Signal): void => {
-    try {
-      this.#options.observe?.(signal)
-    } catch {
-      // An observer's mistake must not cost an event.
+      this.#observe?.({ is: 'notice', message: where })
     }
   }
 
@@ -449,6 +445,17 @@ function subscriptionRequest(
   return {
     handlers: new Map(entries as (readonly [string, Handler])[]),
     options: (typeof subject === 'string' ? third : (second as SubscriptionOptions | undefined)) ?? {},
+  }
+}
+
+/** An observer's mistake must not cost an event. */
+function harmless(observe: Observer): Observer {
+  return (signal: Signal) => {
+    try {
+      observe(signal)
+    } catch {
+      // It is the observer's to report.
+    }
   }
 }
 

@@ -19,7 +19,7 @@ export interface AdmissionOptions extends Persistence {
   readonly claimsAreDurable: boolean
   readonly holding: Holding | undefined
   readonly newToken: () => string
-  readonly observe: Observer
+  readonly observe: Observer | undefined
 }
 
 /** A lease says how long its owner may take, not how long it will: it is asked for again sooner, ever later. */
@@ -87,7 +87,7 @@ export class Admission {
         entry.timesBusy = 0
         return true
       case 'done':
-        this.#options.observe({ is: 'duplicate', by: 'store', ...named(this.#options.subscription, entry.work) })
+        this.#options.observe?.({ is: 'duplicate', by: 'store', ...named(this.#options.subscription, entry.work) })
         this.#board.end(entry, true)
         return false
       case 'held':
@@ -103,7 +103,7 @@ export class Admission {
 
   #waitFor(entry: Entry, forMs: number): void {
     const { observe, capabilities } = this.#options
-    observe({ is: 'busy', forMs, ...named(this.#options.subscription, entry.work) })
+    observe?.({ is: 'busy', forMs, ...named(this.#options.subscription, entry.work) })
     if (forMs >= worthRedeliveringMs && entry.lane.key === undefined && canRedeliver(capabilities, forMs, false)) {
       this.#board.remove(entry)
       entry.decide({ is: 'again', afterMs: forMs, tried: false })

@@ -1,7 +1,6 @@
 import { wait, type Clock } from '../clock.ts'
 import type { Contract } from '../contract.ts'
 import { MekongError, isMekongError } from '../error.ts'
-import { createCause } from '../event/cause.ts'
 import { readData } from '../event/decode.ts'
 import type { HandlerContext } from '../handler.ts'
 import type { Middleware } from '../middleware.ts'
@@ -10,6 +9,7 @@ import { Deadlines } from './deadlines.ts'
 import { EventContext, type PublishFrom } from './handler-context.ts'
 import { nextStep } from './retry-policy.ts'
 import { definitionOf, type Subscription } from './subscription.ts'
+import { TimedRun, type TimedRunOptions } from './timed-run.ts'
 import type { Work } from './work.ts'
 
 export interface AttemptsOptions {
@@ -19,7 +19,7 @@ export interface AttemptsOptions {
   readonly publishFrom: PublishFrom
   readonly clock: Clock
   readonly random: () => number
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   readonly abortGraceMs: number
 }
 
@@ -39,12 +39,13 @@ export const busyPauseMs = 1000
 /** Runs a handler for one event, again at once where its policy says so. */
 export class Attempts {
   readonly #options: AttemptsOptions
-  readonly #deadlines: Deadlines
-  readonly #handle: (event: unknown, context: HandlerContext) => Promise<void>
+  readonly #timing: TimedRunOptions
+  readonly #handle: (event: unknown, context: HandlerContext) => unknown
 
   constructor(options: AttemptsOptions) {
     this.#options = options
-    this.#deadlines = new Deadlines(options.clock, options.subscription.timeoutMs)
+    const deadlines = new Deadlines(options.clock, options.subscription.timeoutMs)
+    this.#timing = { ...options, deadlines }
     this.#handle = compile(options)
   }
 
@@ -56,11 +57,11 @@ export class Attempts {
     for (let inRow = 1; ; inRow++) {
       if (work.gone !== undefined) return { is: 'aborted' }
       work.attempts++
-      const error = await this.#once(work)
+      const error = await this.#once(work, inRow === 1 ? startedAt : clock.monotonic())
       if (error === undefined) return { is: 'completed', tookMs: clock.monotonic() - startedAt }
       if (isMekongError(error) && error.code === 'BUSY') {
         work.attempts--
-        observe({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
+        observe?.({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
         return { is: 'busy' }
       }
       if (work.gone !== undefined) return { is: 'aborted' }
@@ -89,89 +90,47 @@ export class Attempts {
 
   #report(work: Work, error: unknown, next: 'retry' | 'delay' | 'dead'): void {
     const { observe, subscription } = this.#options
-    observe({ is: 'attempt-failed', attempt: work.attempts, error, next, ...named(subscription, work) })
+    observe?.({ is: 'attempt-failed', attempt: work.attempts, error, next, ...named(subscription, work) })
   }
 
   /** One run: undefined when it succeeded, else what was thrown. */
-  async #once(work: Work): Promise<unknown> {
+  #once(work: Work, now: number): Promise<unknown> {
     const { subscription, publishFrom } = this.#options
-    const { attributes } = work.envelope
-    const context = new EventContext({
-      attributes,
-      subscription,
-      identity: work.identity,
-      fence: work.fence,
-      attempt: work.attempts,
-      deliveries: work.message.deliveries,
-      cause: createCause(attributes, work.identity),
-      publishFrom,
-      abortion: work.abortion,
-    })
-    try {
-      await this.#untilDeadline(work, this.#readAndHandle(work, context))
-      if (context.isDuplicate) this.#options.observe({ is: 'duplicate', by: 'inbox', ...named(subscription, work) })
-      return undefined
-    } catch (error) {
-      return error ?? new MekongError('HANDLER_FAILED', `the handler of ${subscription.name} rejected with nothing`)
-    }
-  }
-
-  async #readAndHandle({ envelope, message }: Work, context: HandlerContext): Promise<void> {
-    const { attributes } = envelope
-    const event = await readData(definitionOf(attributes.type, this.#options.contract), attributes, message)
-    await this.#handle(event, context)
-  }
-
-  /**
-   * At the deadline the handler's signal aborts. A handler that does not end within the grace counts as failed although it
-   * may still run: that is why claims carry a fence.
-   */
-  #untilDeadline(work: Work, handled: Promise<void>): Promise<void> {
-    const { subscription, clock, abortGraceMs } = this.#options
-    const { abortion } = work
-    return new Promise((resolve, reject) => {
-      let cancelGrace: (() => void) | undefined
-      let timeout: MekongError | undefined
-      const cancelDeadline = this.#deadlines.set(() => {
-        timeout = new MekongError(
-          'HANDLER_TIMEOUT',
-          `${subscription.name} took longer than ${subscription.timeoutMs} ms for ${work.envelope.attributes.type}`,
-          { retryable: true },
-        )
-        abortion.abort(timeout)
-        cancelGrace = clock.after(abortGraceMs, () => {
-          work.isOverrun = true
-          reject(timeout)
-        })
+    const context = new EventContext(work, subscription, publishFrom)
+    return new Promise(resolve => {
+      const run = new TimedRun(this.#timing, work, error => {
+        if (error === undefined && context.isDuplicate) this.#reportDuplicate(work)
+        resolve(error)
       })
-      const end = (): void => {
-        cancelDeadline()
-        cancelGrace?.()
-      }
-      handled.then(
-        () => {
-          end()
-          resolve()
-        },
-        (error: unknown) => {
-          end()
-          reject(timeout ?? error)
-        },
-      )
+      run.begin(() => this.#readAndHandle(work, context), now)
     })
+  }
+
+  #readAndHandle({ envelope, message }: Work, context: HandlerContext): unknown {
+    const { attributes } = envelope
+    const event = readData(definitionOf(attributes.type, this.#options.contract), attributes, message)
+    return event instanceof Promise ? event.then(read => this.#handle(read, context)) : this.#handle(event, context)
+  }
+
+  #reportDuplicate(work: Work): void {
+    const { observe, subscription } = this.#options
+    observe?.({ is: 'duplicate', by: 'inbox', ...named(subscription, work) })
   }
 }
 
 /** The middleware around the handlers, put together once. */
-function compile(options: AttemptsOptions): (event: unknown, context: HandlerContext) => Promise<void> {
+function compile(options: AttemptsOptions): (event: unknown, context: HandlerContext) => unknown {
   const { handlers } = options.subscription
+  const handle = (event: unknown, context: HandlerContext): unknown => handlers.get(context.type)?.(event, context)
+  const wrappers = options.middleware.flatMap(({ handle: wrap }) => (wrap === undefined ? [] : [wrap]))
+  if (wrappers.length === 0) return handle
   const innermost = async (event: unknown, context: HandlerContext): Promise<void> => {
-    await handlers.get(context.type)?.(event, context)
+    await handle(event, context)
   }
-  return options.middleware.reduceRight((next, { handle }) => {
-    if (handle === undefined) return next
-    return async (event, context) => handle(event, context, () => next(event, context))
-  }, innermost)
+  return wrappers.reduceRight<typeof innermost>(
+    (next, wrap) => async (event, context) => wrap(event, context, () => next(event, context)),
+    innermost,
+  )
 }
 
 /** What every signal about an event says of it. */

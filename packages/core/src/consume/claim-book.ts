@@ -19,8 +19,8 @@ export class ClaimBook {
   readonly #options: ClaimBookOptions
   readonly #keeper: LeaseKeeper<Work>
   readonly #claims: RoundTrips<ClaimRequest, ClaimAnswer>
-  readonly #completions: RoundTrips<Claim, boolean>
-  readonly #holds: RoundTrips<Claim, boolean>
+  readonly #completions: RoundTrips<Work, boolean>
+  readonly #holds: RoundTrips<Work, boolean>
   readonly #releases: RoundTrips<Claim, true>
 
   constructor(options: ClaimBookOptions) {
@@ -35,8 +35,8 @@ export class ClaimBook {
         ),
     })
     this.#claims = new RoundTrips({ ...options, call: requests => store.claim(requests) })
-    this.#completions = new RoundTrips({ ...options, call: claims => store.complete(claims) })
-    this.#holds = new RoundTrips({ ...options, call: claims => store.hold(claims) })
+    this.#completions = this.#endings(claims => store.complete(claims))
+    this.#holds = this.#endings(claims => store.hold(claims))
     this.#releases = new RoundTrips({
       ...options,
       call: async claims => {
@@ -61,16 +61,12 @@ export class ClaimBook {
     this.#keeper.keep(work)
   }
 
-  async complete(work: Work): Promise<boolean | undefined> {
-    const done = await this.#completions.ask(work.claim)
-    this.#keeper.forget(work)
-    return done
+  complete(work: Work): Promise<boolean | undefined> {
+    return this.#completions.ask(work)
   }
 
-  async hold(work: Work): Promise<boolean | undefined> {
-    const done = await this.#holds.ask(work.claim)
-    this.#keeper.forget(work)
-    return done
+  hold(work: Work): Promise<boolean | undefined> {
+    return this.#holds.ask(work)
   }
 
   async release(work: Work): Promise<void> {
@@ -97,6 +93,18 @@ export class ClaimBook {
       if (extended[index] === false && this.#keeper.forget(work)) onLost(work)
     }
     return extended
+  }
+
+  /** Whatever the answer, its lease is no longer ours to prolong. */
+  #endings(call: (claims: readonly Claim[]) => Promise<readonly boolean[]>): RoundTrips<Work, boolean> {
+    return new RoundTrips<Work, boolean>({
+      ...this.#options,
+      call: async works => {
+        const answers = await call(works.map(work => work.claim))
+        for (const work of works) this.#keeper.forget(work)
+        return answers
+      },
+    })
   }
 
   #request(work: Work, from: 'live' | 'held'): ClaimRequest {

@@ -35,7 +35,7 @@ export interface ConsumeGroupOptions {
   readonly newToken: () => string
   readonly clock: Clock
   readonly random: () => number
-  readonly observe: Observer
+  readonly observe: Observer | undefined
 }
 
 /** Everything that consumes on one broker for one group: puts the parts together and takes them down in order. */
@@ -119,7 +119,7 @@ export class ConsumeGroup {
     const { driver, idempotency, hold, tuning, member, clock, observe, newToken } = this.#options
     const signal = this.#gaveUp.signal
     const unavailable = (store: 'idempotency' | 'hold') => (error: unknown) =>
-      observe({ is: 'store-unavailable', store, error })
+      observe?.({ is: 'store-unavailable', store, error })
     const patience = { clock, signal }
     const slots = new Slots(subscription.concurrency)
     const attempts = new Attempts({ ...this.#options, subscription, abortGraceMs: tuning.abortGraceMs })
@@ -162,7 +162,10 @@ export class ConsumeGroup {
       deadLetters: new DeadLetters({
         ...patience,
         onFailure: error =>
-          observe({ is: 'notice', message: `dead letter of ${subscription.name} not published yet: ${String(error)}` }),
+          observe?.({
+            is: 'notice',
+            message: `dead letter of ${subscription.name} not published yet: ${String(error)}`,
+          }),
         capabilities: driver.capabilities,
         publish: this.#options.publishDead,
         observe,

@@ -12,7 +12,7 @@ export interface DeadLettersOptions extends Persistence {
   readonly capabilities: Capabilities
   /** Resolves when the broker has it. */
   readonly publish: (event: PreparedEvent) => Promise<unknown>
-  readonly observe: Observer
+  readonly observe: Observer | undefined
 }
 
 /** Without a hold store: dead events go to a topic of the same broker, confirmed before their delivery is acknowledged. */
@@ -46,7 +46,7 @@ export class DeadLetters {
       body: work.message.body,
     }
     if ((await persist(() => publish(letter), this.#options)) === undefined) return false
-    observe({ is: 'dead-lettered', topic, reason: `${reason.code}: ${reason.message}`, ...named(subscription, work) })
+    observe?.({ is: 'dead-lettered', topic, reason: `${reason.code}: ${reason.message}`, ...named(subscription, work) })
     return true
   }
 }

@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts'
 
-interface Deadline {
-  readonly at: number
-  readonly expire: () => void
+/** What has a deadline. */
+export interface Timed {
+  /** By the monotonic clock; written by `Deadlines`. */
+  endsAt: number
+  expire(): void
 }
 
 /**
@@ -11,7 +13,7 @@ interface Deadline {
 export class Deadlines {
   readonly #clock: Clock
   readonly #ms: number
-  readonly #waiting = new Set<Deadline>()
+  readonly #waiting = new Set<Timed>()
   #cancelTimer: (() => void) | undefined
 
   constructor(clock: Clock, ms: number) {
@@ -19,12 +21,15 @@ export class Deadlines {
     this.#ms = ms
   }
 
-  /** Calls `expire` after the length, unless the returned function is called first. */
-  set(expire: () => void): () => void {
-    const deadline = { at: this.#clock.monotonic() + this.#ms, expire }
-    this.#waiting.add(deadline)
+  /** Expires it after the length, unless it is cleared first. `now`: by the monotonic clock, where that is known. */
+  set(timed: Timed, now: number = this.#clock.monotonic()): void {
+    timed.endsAt = now + this.#ms
+    this.#waiting.add(timed)
     if (this.#cancelTimer === undefined) this.#arm(this.#ms)
-    return () => this.#waiting.delete(deadline)
+  }
+
+  clear(timed: Timed): void {
+    this.#waiting.delete(timed)
   }
 
   #arm(ms: number): void {
@@ -33,10 +38,10 @@ export class Deadlines {
 
   #expireDue(): void {
     const now = this.#clock.monotonic()
-    for (const deadline of this.#waiting) {
-      if (deadline.at > now) return this.#arm(deadline.at - now)
-      this.#waiting.delete(deadline)
-      deadline.expire()
+    for (const timed of this.#waiting) {
+      if (timed.endsAt > now) return this.#arm(timed.endsAt - now)
+      this.#waiting.delete(timed)
+      timed.expire()
     }
     this.#cancelTimer = undefined
   }

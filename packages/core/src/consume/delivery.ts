@@ -1,4 +1,5 @@
 import type { Incoming, Partition, Settlement } from '../driver/driver-contract.ts'
+import type { Envelope } from './work.ts'
 
 /** What one subscription wants of the delivery. */
 export type Verdict =
@@ -6,16 +7,24 @@ export type Verdict =
   | { readonly is: 'over'; readonly durable: boolean }
   | { readonly is: 'again'; readonly afterMs: number; readonly tried: boolean }
 
-/** One message handed over, until each subscription of the group on it has said what it wants. */
+/** Hears once what becomes of a delivery at the broker. */
+export type Settle = (delivery: Delivery, settlement: Settlement) => void
+
+const acknowledgeDurable: Settlement = { is: 'acknowledge', durable: true }
+const acknowledge: Settlement = { is: 'acknowledge', durable: false }
+
+/** One message handed over, with its opened envelope, until each subscription of the group on it has said what it wants. */
 export class Delivery {
   readonly incoming: Incoming
-  readonly #settle: (delivery: Delivery, settlement: Settlement) => void
+  readonly envelope: Envelope
+  readonly #settle: Settle
   #undecided: number
   #durable = true
   #again: { afterMs: number; tried: boolean } | undefined
 
-  constructor(incoming: Incoming, subscriptions: number, settle: (delivery: Delivery, settlement: Settlement) => void) {
+  constructor(incoming: Incoming, envelope: Envelope, subscriptions: number, settle: Settle) {
     this.incoming = incoming
+    this.envelope = envelope
     this.#undecided = subscriptions
     this.#settle = settle
   }
@@ -34,9 +43,7 @@ export class Delivery {
       }
     }
     if (this.#undecided > 0) return
-    this.#settle(
-      this,
-      this.#again === undefined ? { is: 'acknowledge', durable: this.#durable } : { is: 'redeliver', ...this.#again },
-    )
+    const over = this.#durable ? acknowledgeDurable : acknowledge
+    this.#settle(this, this.#again === undefined ? over : { is: 'redeliver', ...this.#again })
   }
 }

@@ -10,6 +10,8 @@ import type { Work } from './work.ts'
  */
 export type EntryState = 'claiming' | 'ready' | 'running' | 'gone'
 
+const none: readonly Delivery[] = []
+
 /**
  * One event in one lane, from its arrival to its end. It belongs to the event, not to the delivery: the same message
  * arriving again attaches to it and never queues twice.
@@ -26,7 +28,8 @@ export class Entry {
   isEnding = false
   /** Its lane was spilled while it ran: its end is told to the hold store. */
   spill: HoldLease | undefined
-  #deliveries: Delivery[]
+  /** Usually there is one. */
+  #deliveries: readonly Delivery[]
 
   constructor(work: Work, lane: Lane, delivery: Delivery) {
     this.work = work
@@ -49,16 +52,19 @@ export class Entry {
   }
 
   attach(delivery: Delivery): void {
-    this.#deliveries.push(delivery)
+    this.#deliveries = [...this.#deliveries, delivery]
   }
 
-  detach(isDead: (delivery: Delivery) => boolean): void {
-    this.#deliveries = this.#deliveries.filter(delivery => !isDead(delivery))
+  /** Gives those that it had. */
+  detach(isDead: (delivery: Delivery) => boolean): readonly Delivery[] {
+    const dead = this.#deliveries.filter(isDead)
+    if (dead.length > 0) this.#deliveries = this.#deliveries.filter(delivery => !isDead(delivery))
+    return dead
   }
 
   decide(verdict: Verdict): void {
     const deliveries = this.#deliveries
-    this.#deliveries = []
+    this.#deliveries = none
     for (const delivery of deliveries) delivery.decide(verdict)
   }
 }

@@ -15,13 +15,14 @@ import type { HoldStore } from '../hold/hold-store.ts'
 import type { Observer } from '../signal.ts'
 import type { Caution } from './caution/caution.ts'
 import { needsMarks, PartitionMarks } from './caution/partition-marks.ts'
-import { Delivery } from './delivery.ts'
+import { Delivery, type Settle } from './delivery.ts'
 import { openEnvelope } from './envelope.ts'
 import { persist } from './persist.ts'
 import { Settlements } from './settlements.ts'
-import type { Arrival, SubscriptionRunner } from './subscription-runner.ts'
+import type { SubscriptionRunner } from './subscription-runner.ts'
 import { sinkWhile } from './sink-while.ts'
 import { Watchdog } from './watchdog.ts'
+import type { Envelope } from './work.ts'
 
 export interface GroupConsumerOptions {
   readonly driver: Driver
@@ -29,7 +30,7 @@ export interface GroupConsumerOptions {
   readonly tuning: ConsumeTuning
   readonly newIdentity: () => string
   readonly clock: Clock
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   readonly hold: HoldStore | undefined
   /** Closing has run out of time. */
   readonly signal: AbortSignal
@@ -38,12 +39,10 @@ export interface GroupConsumerOptions {
 /** What is known of a partition while it is ours. */
 interface Held {
   readonly partition: Partition
-  readonly unsettled: Map<Incoming, Delivery>
+  unsettled: number
   /** One for each reason to pause it; empty: it flows. */
   readonly pauses: Set<object>
   isLeaving: boolean
-  /** Settling is void. */
-  isLost: boolean
   /** While the window is full. */
   full: { readonly resume: () => void; cancelSpill: () => void } | undefined
 }
@@ -97,13 +96,13 @@ export class GroupConsumer implements Sink {
       isBrokerDurable: driver.capabilities.durable,
       lag: async () => this.#consumer?.lag(),
       isIdle: partition => this.#isIdle(partition),
-      onFailure: error => observe({ is: 'store-unavailable', store: 'hold', error }),
+      onFailure: error => observe?.({ is: 'store-unavailable', store: 'hold', error }),
     })
   }
 
   status(status: ConsumerStatus): void {
     this.#status = status
-    this.#options.observe({ is: 'consumer', driver: this.#options.driver.name, status })
+    this.#options.observe?.({ is: 'consumer', driver: this.#options.driver.name, status })
   }
 
   get currentStatus(): ConsumerStatus {
@@ -175,10 +174,9 @@ export class GroupConsumer implements Sink {
   async assigned(partition: Partition): Promise<void> {
     this.#partitions.set(partition, {
       partition,
-      unsettled: new Map(),
+      unsettled: 0,
       pauses: new Set(),
       isLeaving: false,
-      isLost: false,
       full: undefined,
     })
     await Promise.all([this.#marks?.open(partition), ...this.#runnersOf(partition).map(runner => runner.assigned())])
@@ -189,8 +187,8 @@ export class GroupConsumer implements Sink {
     const held = this.#partitions.get(partition)
     if (held === undefined) return
     held.isLeaving = true
-    held.isLost ||= how === 'lost'
     held.full?.cancelSpill()
+    // Settling is void from now on.
     if (how === 'lost') this.#partitions.delete(partition)
     await Promise.all(this.#runnersOf(partition).map(runner => runner.leave(partition, how)))
     this.#settlements.flush()
@@ -205,29 +203,27 @@ export class GroupConsumer implements Sink {
     // Unsettled, they go back with everything else that is.
     if (this.#isStopped) return
     this.#progressAt = this.#options.clock.monotonic()
-    const arrivals = new Map<SubscriptionRunner, Arrival[]>()
+    const arrivals = new Map<SubscriptionRunner, Delivery[]>()
     for (const incoming of batch) {
       const held = this.#partitions.get(incoming.partition)
       if (held === undefined || held.isLeaving) continue
       this.#arrive(incoming, held, arrivals)
-      if (held.unsettled.size >= this.#options.tuning.window) this.#fill(held)
+      if (held.unsettled >= this.#options.tuning.window) this.#fill(held)
     }
     for (const [runner, arrived] of arrivals) runner.accept(arrived)
   }
 
   lost(batch: readonly Incoming[]): void {
-    const dead = new Set<Delivery>()
-    const runners = new Set<SubscriptionRunner>()
-    for (const incoming of batch) {
-      const held = this.#partitions.get(incoming.partition)
-      const delivery = held?.unsettled.get(incoming)
-      if (held === undefined || delivery === undefined) continue
-      dead.add(delivery)
-      this.#leaveWindow(held, incoming)
-      this.cautionOf(incoming.partition)?.lost(incoming)
-      for (const runner of this.#runnersOf(incoming.partition)) runners.add(runner)
+    const dead = new Set(batch)
+    const runners = new Set(batch.flatMap(({ partition }) => this.#runnersOf(partition)))
+    // Several subscriptions may wait for one delivery.
+    const deliveries = new Set([...runners].flatMap(runner => runner.lost(dead)))
+    for (const { incoming, partition } of deliveries) {
+      const held = this.#partitions.get(partition)
+      if (held === undefined) continue
+      this.#leaveWindow(held)
+      this.cautionOf(partition)?.lost(incoming)
     }
-    for (const runner of runners) runner.lost(dead)
   }
 
   /** Stops the flow of a partition for a reason of its own; flows again when every reason is gone. */
@@ -247,33 +243,36 @@ export class GroupConsumer implements Sink {
     }
   }
 
-  #arrive(incoming: Incoming, held: Held, arrivals: Map<SubscriptionRunner, Arrival[]>): void {
+  #arrive(incoming: Incoming, held: Held, arrivals: Map<SubscriptionRunner, Delivery[]>): void {
     const envelope = openEnvelope(incoming, this.#options.newIdentity)
-    const { type } = envelope.attributes
-    const concerned = this.#runnersOf(incoming.partition).filter(
-      ({ subscription }) => envelope.problem !== undefined || subscription.handlers.has(type),
-    )
+    const runners = this.#runnersOf(incoming.partition)
+    const concerned =
+      runners.length === 1 && concerns(runners[0]!, envelope)
+        ? runners
+        : runners.filter(runner => concerns(runner, envelope))
     const caution = this.cautionOf(incoming.partition)
     caution?.arrived(incoming)
-    if (concerned.length === 0) caution?.settled(incoming)
-    if (concerned.length === 0) return this.#settlements.add(incoming, { is: 'acknowledge', durable: true })
-    const delivery = new Delivery(incoming, concerned.length, (done, settlement) =>
-      this.#settled(held, done, settlement),
-    )
-    held.unsettled.set(incoming, delivery)
+    if (concerned.length === 0) {
+      caution?.settled(incoming)
+      return this.#settlements.add(incoming, { is: 'acknowledge', durable: true })
+    }
+    const delivery = new Delivery(incoming, envelope, concerned.length, this.#settle)
+    held.unsettled++
     for (const runner of concerned) {
       const arrived = arrivals.get(runner)
-      if (arrived === undefined) arrivals.set(runner, [{ envelope, delivery }])
-      else arrived.push({ envelope, delivery })
+      if (arrived === undefined) arrivals.set(runner, [delivery])
+      else arrived.push(delivery)
     }
   }
 
-  #settled(held: Held, delivery: Delivery, settlement: Settlement): void {
-    if (held.isLost || !held.unsettled.has(delivery.incoming)) return
+  /** One for all deliveries. */
+  readonly #settle: Settle = ({ incoming }, settlement) => {
+    const held = this.#partitions.get(incoming.partition)
+    if (held === undefined) return
     this.#progressAt = this.#options.clock.monotonic()
-    this.#settlements.add(delivery.incoming, settlement)
-    this.#leaveWindow(held, delivery.incoming)
-    this.cautionOf(held.partition)?.settled(delivery.incoming)
+    this.#settlements.add(incoming, settlement)
+    this.#leaveWindow(held)
+    this.cautionOf(incoming.partition)?.settled(incoming)
   }
 
   #fill(held: Held): void {
@@ -288,9 +287,9 @@ export class GroupConsumer implements Sink {
     held.full = full
   }
 
-  #leaveWindow(held: Held, incoming: Incoming): void {
-    held.unsettled.delete(incoming)
-    if (held.full === undefined || held.unsettled.size > this.#options.tuning.window / 2) return
+  #leaveWindow(held: Held): void {
+    held.unsettled--
+    if (held.full === undefined || held.unsettled > this.#options.tuning.window / 2) return
     held.full.cancelSpill()
     held.full.resume()
     held.full = undefined
@@ -299,13 +298,13 @@ export class GroupConsumer implements Sink {
   /** Nothing of it is here: neither unsettled nor paused. */
   #isIdle(partition: Partition): boolean {
     const held = this.#partitions.get(partition)
-    return held === undefined || (held.unsettled.size === 0 && held.pauses.size === 0)
+    return held === undefined || (held.unsettled === 0 && held.pauses.size === 0)
   }
 
   /** Lag without progress: the client sits dead behind a healthy face. */
   async #rebuild(partition: Partition, lag: number): Promise<void> {
     const { observe, driver, clock, signal } = this.#options
-    observe({ is: 'stalled', driver: driver.name, topic: partition.topic, partition: partition.id, lag })
+    observe?.({ is: 'stalled', driver: driver.name, topic: partition.topic, partition: partition.id, lag })
     const stalled = this.#consumer
     this.#settlements.flush()
     this.#era++
@@ -373,8 +372,13 @@ export class GroupConsumer implements Sink {
 
   #observePartition(is: 'assigned' | 'revoked' | 'paused' | 'resumed', partition: Partition, why?: string): void {
     const { topic, id } = partition
-    this.#options.observe({ is, topic, partition: id, ...(why === undefined ? {} : { why }) })
+    this.#options.observe?.({ is, topic, partition: id, ...(why === undefined ? {} : { why }) })
   }
+}
+
+/** What cannot be read is dead for all of them. */
+function concerns({ subscription }: SubscriptionRunner, { problem, attributes }: Envelope): boolean {
+  return problem !== undefined || subscription.handlers.has(attributes.type)
 }
 
 function topicsOf(ordered: Iterable<readonly [topic: string, ordered: boolean]>): readonly TopicSubscription[] {

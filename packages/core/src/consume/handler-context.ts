@@ -1,89 +1,82 @@
-import type { EventAttributes } from '../event/event.ts'
+import { createCause } from '../event/cause.ts'
 import type { Cause, HandlerContext } from '../handler.ts'
 import type { Identity } from '../idempotency/idempotency-store.ts'
 import type { PublishOptions, Receipt } from '../publish-options.ts'
 import type { AbortSource } from './abort-source.ts'
 import type { Subscription } from './subscription.ts'
+import type { Work } from './work.ts'
 
 /** Publishes on behalf of a handler. */
 export type PublishFrom = (cause: Cause, type: string, data: unknown, options: PublishOptions) => Promise<Receipt>
 
-export interface ContextParts {
-  readonly attributes: EventAttributes
-  readonly subscription: Subscription
-  readonly identity: Identity
+/** What one attempt's handler sees: it stays as it is when the work goes on to its next attempt. */
+export class EventContext implements HandlerContext {
+  readonly #work: Work
+  readonly #subscription: Subscription
+  readonly #publishFrom: PublishFrom
+  readonly #abortion: AbortSource
   readonly fence: number
   readonly attempt: number
-  readonly deliveries: number | undefined
-  readonly cause: Cause
-  readonly publishFrom: PublishFrom
-  /** Of this attempt. */
-  readonly abortion: AbortSource
-}
-
-/** What one attempt's handler sees. */
-export class EventContext implements HandlerContext {
-  readonly #parts: ContextParts
   isDuplicate = false
+  #cause: Cause | undefined
 
-  constructor(parts: ContextParts) {
-    this.#parts = parts
+  constructor(work: Work, subscription: Subscription, publishFrom: PublishFrom) {
+    this.#work = work
+    this.#subscription = subscription
+    this.#publishFrom = publishFrom
+    this.#abortion = work.abortion
+    this.fence = work.fence
+    this.attempt = work.attempts
   }
 
   get id(): string {
-    return this.#parts.attributes.id
+    return this.#work.envelope.attributes.id
   }
   get source(): string {
-    return this.#parts.attributes.source
+    return this.#work.envelope.attributes.source
   }
   get type(): string {
-    return this.#parts.attributes.type
+    return this.#work.envelope.attributes.type
   }
   get time(): string | undefined {
-    return this.#parts.attributes.time
+    return this.#work.envelope.attributes.time
   }
   get topic(): string {
-    return this.#parts.subscription.topic
+    return this.#subscription.topic
   }
   get key(): string | undefined {
-    return this.#parts.attributes.key
+    return this.#work.envelope.attributes.key
   }
   get headers(): Readonly<Record<string, string>> {
-    return this.#parts.attributes.headers
+    return this.#work.envelope.attributes.headers
   }
   get correlationId(): string {
-    return this.#parts.attributes.correlationId
+    return this.#work.envelope.attributes.correlationId
   }
   get causationId(): string | undefined {
-    return this.#parts.attributes.causationId
+    return this.#work.envelope.attributes.causationId
   }
   get group(): string {
-    return this.#parts.subscription.scope.group
+    return this.#subscription.scope.group
   }
   get subscription(): string {
-    return this.#parts.subscription.name
+    return this.#subscription.name
   }
   get identity(): Identity {
-    return this.#parts.identity
-  }
-  get fence(): number {
-    return this.#parts.fence
-  }
-  get attempt(): number {
-    return this.#parts.attempt
+    return this.#work.identity
   }
   get deliveries(): number | undefined {
-    return this.#parts.deliveries
+    return this.#work.message.deliveries
   }
   get signal(): AbortSignal {
-    return this.#parts.abortion.signal
+    return this.#abortion.signal
   }
   get cause(): Cause {
-    return this.#parts.cause
+    return (this.#cause ??= createCause(this.#work.envelope.attributes, this.#work.identity))
   }
 
   publish(type: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
-    return this.#parts.publishFrom(this.#parts.cause, type, data, options)
+    return this.#publishFrom(this.cause, type, data, options)
   }
 
   markDuplicate(): void {

@@ -22,7 +22,7 @@ export interface HeldRunnerOptions extends Persistence {
   readonly leaseMs: number
   readonly pollMs: number
   readonly newToken: () => string
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   readonly clock: Clock
 }
 
@@ -106,7 +106,7 @@ export class HeldRunner {
       .catch((error: unknown) => {
         // Nothing in it may throw; if it does, the lease runs out and the lane is due again.
         holding.leases.forget(lease)
-        observe({ is: 'notice', message: `${subscription.name}: ${String(error)}` })
+        observe?.({ is: 'notice', message: `${subscription.name}: ${String(error)}` })
       })
       .finally(() => {
         this.#running.delete(lease)
@@ -174,7 +174,7 @@ export class HeldRunner {
 
   async #attempt(lease: HoldLease, work: Work, unended: number): Promise<number | undefined> {
     const { book, holding, attempts, clock, observe, subscription } = this.#options
-    observe({ is: 'redriven', attempt: work.attempts + 1, ...named(subscription, work) })
+    observe?.({ is: 'redriven', attempt: work.attempts + 1, ...named(subscription, work) })
     this.#works.add(work)
     const isKiller = unended >= subscription.retry.maxAttempts
     const ended = isKiller ? Promise.resolve(attempts.neverEnded(work, unended)) : attempts.run(work)
@@ -182,7 +182,7 @@ export class HeldRunner {
     switch (outcome.is) {
       case 'completed':
         if ((await book.complete(work)) !== true) return undefined
-        observe({ is: 'completed', attempt: work.attempts, tookMs: outcome.tookMs, ...named(subscription, work) })
+        observe?.({ is: 'completed', attempt: work.attempts, tookMs: outcome.tookMs, ...named(subscription, work) })
         return atOnceIf(await holding.finish(lease, work.identity.event))
       case 'delay':
         await holding.keep(lease, work, {

@@ -25,7 +25,7 @@ export interface HoldingOptions extends Persistence {
   readonly leaseMs: number
   /** Names this process to the hold store. */
   readonly owner: string
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   /** Something is held that may be due before the next poll. */
   readonly onHeld: () => void
   /** A limit is reached: the work's partition pauses until the returned function is called. */
@@ -126,7 +126,7 @@ export class Holding {
     }, this.#options)
     if (lease === undefined) return undefined
     this.leases.keep(lease)
-    observe({ is: 'spilled', subscription: subscription.name, key, events: works.length })
+    observe?.({ is: 'spilled', subscription: subscription.name, key, events: works.length })
     return lease
   }
 
@@ -161,7 +161,7 @@ export class Holding {
     if (finished !== 'unparked') return finished ?? 'lost'
     this.leases.forget(lease)
     const { observe, subscription } = this.#options
-    if (lease.ordered) observe({ is: 'unparked', subscription: subscription.name, key: lease.lane })
+    if (lease.ordered) observe?.({ is: 'unparked', subscription: subscription.name, key: lease.lane })
     return 'unparked'
   }
 
@@ -188,7 +188,7 @@ export class Holding {
     let answer = await persist(write, this.#options)
     if (answer !== 'full') return answer
     const { observe, subscription, clock, signal, onFull } = this.#options
-    observe({
+    observe?.({
       is: 'notice',
       message: `the hold store of ${subscription.name} has reached its limits: its partitions pause`,
     })
@@ -218,7 +218,7 @@ export class Holding {
 
   #report(work: Work, state: HeldState, key: string | undefined, reason: HeldReason): void {
     const { observe, subscription } = this.#options
-    observe({ is: 'held', state, key, reason: `${reason.code}: ${reason.message}`, ...named(subscription, work) })
+    observe?.({ is: 'held', state, key, reason: `${reason.code}: ${reason.message}`, ...named(subscription, work) })
   }
 }
 

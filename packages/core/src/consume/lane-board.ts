@@ -1,4 +1,5 @@
 import type { ClaimBook } from './claim-book.ts'
+import type { Verdict } from './delivery.ts'
 import type { Entry } from './entry.ts'
 import { Lane } from './lane.ts'
 import type { ParkedKeys } from './parked-keys.ts'
@@ -14,6 +15,9 @@ export interface LaneBoardOptions {
   /** The head of its lane has its turn. Never rejects. */
   readonly run: (entry: Entry) => Promise<void>
 }
+
+const overDurably: Verdict = { is: 'over', durable: true }
+const over: Verdict = { is: 'over', durable: false }
 
 /** How many events a broker redelivers whose attempts are remembered here. */
 const maxRemembered = 10_000
@@ -110,7 +114,7 @@ export class LaneBoard {
     if (entry.state === 'gone') return
     this.#attemptsMade.delete(entry.work.identity.event)
     this.remove(entry)
-    entry.decide({ is: 'over', durable })
+    entry.decide(durable ? overDurably : over)
   }
 
   /** Leaves without an end: nothing is settled. */

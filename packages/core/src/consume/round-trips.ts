@@ -14,7 +14,9 @@ export interface RoundTripOptions<Item, Answer> extends Persistence {
  */
 export class RoundTrips<Item, Answer> {
   readonly #options: RoundTripOptions<Item, Answer>
-  #waiting: { readonly item: Item; readonly answer: (answer: Answer | undefined) => void }[] = []
+  /** What is to be asked, and who waits for each answer. */
+  #items: Item[] = []
+  #waiting: ((answer: Answer | undefined) => void)[] = []
   #travelling: Promise<void> | undefined
 
   constructor(options: RoundTripOptions<Item, Answer>) {
@@ -23,14 +25,26 @@ export class RoundTrips<Item, Answer> {
 
   ask(item: Item): Promise<Answer | undefined> {
     return new Promise(resolve => {
-      this.#waiting.push({ item, answer: resolve })
+      this.#items.push(item)
+      this.#waiting.push(resolve)
       this.#travelling ??= this.#travel()
     })
   }
 
   /** In one call, as far as a call is long enough. */
   askAll(items: readonly Item[]): Promise<readonly (Answer | undefined)[]> {
-    return Promise.all(items.map(item => this.ask(item)))
+    if (items.length === 0) return Promise.resolve([])
+    return new Promise(resolve => {
+      const answers: (Answer | undefined)[] = []
+      const take = (answer: Answer | undefined): void => {
+        if (answers.push(answer) === items.length) resolve(answers)
+      }
+      for (const item of items) {
+        this.#items.push(item)
+        this.#waiting.push(take)
+      }
+      this.#travelling ??= this.#travel()
+    })
   }
 
   /** Resolves when everything that was asked for is answered. */
@@ -41,11 +55,11 @@ export class RoundTrips<Item, Answer> {
   async #travel(): Promise<void> {
     // What else is asked in this turn comes along.
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const trip = this.#waiting.splice(0, maxInOneTrip)
-      const items = trip.map(one => one.item)
+    while (this.#items.length > 0) {
+      const items = this.#items.splice(0, maxInOneTrip)
+      const waiting = this.#waiting.splice(0, maxInOneTrip)
       const answers = await persist(() => this.#call(items), this.#options)
-      trip.forEach((one, index) => one.answer(answers?.[index]))
+      for (const [index, answer] of waiting.entries()) answer(answers?.[index])
     }
     this.#travelling = undefined
   }

@@ -4,12 +4,12 @@ import type { Observer } from '../signal.ts'
 /** Hands settlements to the driver together: those of one turn of the event loop at once. */
 export class Settlements {
   readonly #tell: (what: (consumer: Consumer) => void) => void
-  readonly #observe: Observer
+  readonly #observe: Observer | undefined
   #durable: Incoming[] = []
   #volatile: Incoming[] = []
   #isScheduled = false
 
-  constructor(tell: (what: (consumer: Consumer) => void) => void, observe: Observer) {
+  constructor(tell: (what: (consumer: Consumer) => void) => void, observe: Observer | undefined) {
     this.#tell = tell
     this.#observe = observe
   }
@@ -36,6 +36,6 @@ export class Settlements {
     const [first] = messages
     if (first === undefined) return
     this.#tell(consumer => consumer.settle(messages, settlement))
-    this.#observe({ is: 'settled', topic: first.partition.topic, messages: messages.length, as: settlement.is })
+    this.#observe?.({ is: 'settled', topic: first.partition.topic, messages: messages.length, as: settlement.is })
   }
 }

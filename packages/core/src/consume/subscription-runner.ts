@@ -1,4 +1,4 @@
-import type { Partition } from '../driver/driver-contract.ts'
+import type { Incoming, Partition } from '../driver/driver-contract.ts'
 import { MekongError } from '../error.ts'
 import { Admission, type AdmissionOptions } from './admission.ts'
 import { type Attempts, busyPauseMs, named, type Outcome } from './attempts.ts'
@@ -13,7 +13,7 @@ import { ParkedKeys } from './parked-keys.ts'
 import { canRedeliver } from './redelivery.ts'
 import type { Slots } from './slots.ts'
 import type { Subscription } from './subscription.ts'
-import { Work, type Envelope } from './work.ts'
+import { Work } from './work.ts'
 
 export interface SubscriptionRunnerOptions extends AdmissionOptions {
   readonly attempts: Attempts
@@ -21,12 +21,6 @@ export interface SubscriptionRunnerOptions extends AdmissionOptions {
   readonly deadLetters: DeadLetters
   /** How to treat what comes from a partition; undefined: as usual. */
   readonly cautionOf: (partition: Partition | undefined) => Caution | undefined
-}
-
-/** What arrived for a subscription: a message with its opened envelope. */
-export interface Arrival {
-  readonly envelope: Envelope
-  readonly delivery: Delivery
 }
 
 /**
@@ -64,13 +58,13 @@ export class SubscriptionRunner {
   }
 
   /** All that arrived together: one round trip claims it. */
-  accept(arrivals: readonly Arrival[]): void {
+  accept(arrivals: readonly Delivery[]): void {
     if (this.#board.isClosing) return
     const fresh: Entry[] = []
-    for (const { envelope, delivery } of arrivals) {
-      const known = this.#board.entry(envelope.event)
+    for (const delivery of arrivals) {
+      const known = this.#board.entry(delivery.envelope.event)
       if (known !== undefined) known.attach(delivery)
-      else fresh.push(this.#enter(envelope, delivery))
+      else fresh.push(this.#enter(delivery))
     }
     if (fresh.length > 0) void this.#admission.admit(fresh)
   }
@@ -92,11 +86,13 @@ export class SubscriptionRunner {
     if (how === 'drain') await this.#board.untilNoneRuns(entry => entry.isOn(partition))
   }
 
-  /** These handles died; the messages come again, and attach to what still runs. */
-  lost(deliveries: ReadonlySet<Delivery>): void {
-    for (const entry of this.#board.entries()) entry.detach(delivery => deliveries.has(delivery))
+  /** These handles died; the messages come again, and attach to what still runs. Gives the deliveries that end here. */
+  lost(dead: ReadonlySet<Incoming>): readonly Delivery[] {
+    const isDead = ({ incoming }: Delivery): boolean => dead.has(incoming)
+    const lost = this.#board.entries().flatMap(entry => entry.detach(isDead))
     this.#board.drop(this.#board.entries().filter(entry => entry.isDetached && entry.state !== 'running'))
     this.#board.checkIdle()
+    return lost
   }
 
   /** Another owner took the claim over: what runs hears of it, what waits asks again when its turn comes. */
@@ -137,37 +133,34 @@ export class SubscriptionRunner {
     return stopped.map(entry => entry.lane.key ?? entry.work.identity.event)
   }
 
-  #enter(envelope: Envelope, delivery: Delivery): Entry {
+  #enter(delivery: Delivery): Entry {
+    const { envelope, incoming } = delivery
     const work = new Work({
       envelope,
-      message: delivery.incoming,
+      message: incoming,
       identity: { scope: this.subscription.identityScope, event: envelope.event },
       token: this.#options.newToken(),
       attempts: this.#board.attemptsMade(envelope.event),
     })
     const entry = new Entry(work, this.#board.laneFor(envelope.attributes.key), delivery)
     this.#board.add(entry)
-    this.#options.observe({
-      is: 'received',
-      deliveries: delivery.incoming.deliveries,
-      ...named(this.subscription, work),
-    })
+    const { deliveries } = incoming
+    this.#options.observe?.({ is: 'received', deliveries, ...named(this.subscription, work) })
     return entry
   }
 
   async #turn(entry: Entry): Promise<void> {
+    const caution = this.#options.cautionOf(entry.partition)
     try {
-      await this.#process(entry)
+      await (caution === undefined ? this.#run(entry) : this.#runAmong(entry, caution))
     } catch (error) {
       // Nothing above may throw; if it does, the event waits and runs again rather than vanish.
-      this.#options.observe({ is: 'notice', message: `${this.subscription.name}: ${String(error)}` })
+      this.#options.observe?.({ is: 'notice', message: `${this.subscription.name}: ${String(error)}` })
       if (entry.state !== 'gone') void this.#admission.claimAgain(entry, busyPauseMs)
     }
   }
 
-  async #process(entry: Entry): Promise<void> {
-    const caution = this.#options.cautionOf(entry.partition)
-    if (caution === undefined) return this.#run(entry)
+  async #runAmong(entry: Entry, caution: Caution): Promise<void> {
     await caution.enter(entry.work)
     try {
       // It may have left, or lost its claim, while others ran.
@@ -185,11 +178,11 @@ export class SubscriptionRunner {
     const outcome = await (caution === undefined ? attempts.run(entry.work) : this.#runCarefully(entry.work, caution))
     entry.isEnding = true
     // A spill under way decides where its end is told.
-    await entry.lane.moving
+    if (entry.lane.moving !== undefined) await entry.lane.moving
     if (entry.spill !== undefined) return this.#parking.endSpilled(entry, outcome)
     switch (outcome.is) {
       case 'completed':
-        return this.#complete(entry, outcome.tookMs)
+        return this.#completed(entry, outcome.tookMs, await this.#options.book.complete(entry.work))
       case 'delay':
         return this.#delay(entry, outcome.afterMs, outcome.error)
       case 'dead':
@@ -215,14 +208,13 @@ export class SubscriptionRunner {
     return outcome
   }
 
-  async #complete(entry: Entry, tookMs: number): Promise<void> {
-    const { observe, book } = this.#options
-    const completed = await book.complete(entry.work)
-    if (completed === true) {
-      observe({ is: 'completed', attempt: entry.work.attempts, tookMs, ...named(this.subscription, entry.work) })
+  #completed(entry: Entry, tookMs: number, isOurs: boolean | undefined): void {
+    const { observe } = this.#options
+    if (isOurs === true) {
+      observe?.({ is: 'completed', attempt: entry.work.attempts, tookMs, ...named(this.subscription, entry.work) })
       this.#board.end(entry, true)
-    } else if (completed === false) {
-      observe({ is: 'fenced', ...named(this.subscription, entry.work) })
+    } else if (isOurs === false) {
+      observe?.({ is: 'fenced', ...named(this.subscription, entry.work) })
       this.#admission.reclaim(entry)
     } else this.#board.remove(entry)
   }
@@ -253,7 +245,7 @@ export class SubscriptionRunner {
     if (onDead === 'stop') {
       entry.lane.stopped = true
       entry.state = 'ready'
-      observe({
+      observe?.({
         is: 'notice',
         message: `${name} stopped at a dead event${entry.lane.key === undefined ? '' : ` of key ${entry.lane.key}`}`,
       })

@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { MekongError, messageOf } from '../error.ts'
 import { type BrokerUrl, parseBrokerUrl } from './broker-url.ts'
 import type { Adapter, Driver } from './driver-contract.ts'
@@ -48,18 +51,45 @@ async function importAdapter(path: string, scheme: string): Promise<Adapter> {
 
 async function importPackage(name: string, scheme: string): Promise<{ readonly adapter: Adapter }> {
   try {
-    return (await import(name)) as { readonly adapter: Adapter }
+    return (await importFromApplication(name)) as { readonly adapter: Adapter }
   } catch (cause) {
-    const isMissing =
-      typeof cause === 'object' && cause !== null && 'code' in cause && /NOT_FOUND/.test(String(cause.code))
     throw new MekongError(
       'ADAPTER_MISSING',
-      isMissing && messageOf(cause).includes(name)
+      isMissing(cause, name)
         ? `'${scheme}:' needs the package ${name}: npm install ${name}`
         : `${name} could not be loaded: ${messageOf(cause)}`,
       { cause },
     )
   }
+}
+
+/**
+ * Adapters are dependencies of the application. Where package managers keep the dependencies of packages apart, this package
+ * cannot see them; the application's program and its working folder can.
+ */
+async function importFromApplication(name: string): Promise<unknown> {
+  try {
+    return await import(name)
+  } catch (error) {
+    if (!isMissing(error, name)) throw error
+    const found = [process.argv[1], join(process.cwd(), 'package.json')].map(from => resolveFrom(from, name))
+    const path = found.find(one => one !== undefined)
+    if (path === undefined) throw error
+    return import(pathToFileURL(path).href)
+  }
+}
+
+function resolveFrom(from: string | undefined, name: string): string | undefined {
+  try {
+    return from === undefined ? undefined : createRequire(from).resolve(name)
+  } catch {
+    return undefined
+  }
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  return code.includes('NOT_FOUND') && messageOf(error).includes(name)
 }
 
 function allowed(): string {

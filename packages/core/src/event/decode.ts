@@ -14,19 +14,28 @@ export type Decodable = Pick<Incoming, 'headers' | 'body' | 'key' | 'messageId'>
 /** Checked before anything is parsed. */
 export const readLimits = { bodyBytes: 67_108_864, headers: 256, headerCharacters: 65_536 } as const
 
-/** Attributes with a field of their own; any other stays among the headers as `ce-<name>`. */
-const knownAttributes: ReadonlySet<string> = new Set([
-  'specversion',
-  'id',
-  'source',
-  'type',
-  'time',
-  'datacontenttype',
-  'partitionkey',
-  'schemaversion',
-  'correlationid',
-  'causationid',
-])
+/** What the attributes with a field of their own are called; any other stays among the headers as `ce-<name>`. */
+const namesBehind = (prefix: string) =>
+  ({
+    specversion: `${prefix}specversion`,
+    id: `${prefix}id`,
+    source: `${prefix}source`,
+    type: `${prefix}type`,
+    time: `${prefix}time`,
+    datacontenttype: `${prefix}datacontenttype`,
+    partitionkey: `${prefix}partitionkey`,
+    schemaversion: `${prefix}schemaversion`,
+    correlationid: `${prefix}correlationid`,
+    causationid: `${prefix}causationid`,
+  }) as const
+
+type Names = ReturnType<typeof namesBehind>
+
+// Made once: putting names together for each message costs more than looking them up.
+const structuredNames = namesBehind('')
+const binaryNames = namesBehind('ce-')
+const knownAttributes: ReadonlySet<string> = new Set(Object.values(structuredNames))
+const knownHeaders: ReadonlySet<string> = new Set(['content-type', ...Object.values(binaryNames)])
 
 const noHeaders: Readonly<Record<string, string>> = Object.freeze({})
 
@@ -42,17 +51,18 @@ export function readAttributes(message: Decodable): EventAttributes {
   const contentType = message.headers.get('content-type')
   const headers = readHeaders(message)
   if (contentType !== undefined && mediaType(contentType) === structuredContentType) {
-    const content = parseStructured(message.body)
-    for (const [name, value] of content.attributes) if (!knownAttributes.has(name)) headers.set(`ce-${name}`, value)
-    for (const [name, value] of content.headers) headers.set(name, value)
-    const dataContentType = content.attributes.get('datacontenttype') ?? jsonContentType
-    return cloudEvent(message, name => content.attributes.get(name), { contentType: dataContentType, headers })
+    const { attributes, headers: own } = parseStructured(message.body)
+    const all = Object.assign(record(), headers)
+    for (const [name, value] of attributes) if (!knownAttributes.has(name)) all[`ce-${name}`] = value
+    for (const [name, value] of own) all[name] = value
+    const rest = { contentType: attributes.get('datacontenttype') ?? jsonContentType, headers: all }
+    return cloudEvent(message, { attributes, names: structuredNames, ...rest })
   }
   const rest = { contentType: contentType ?? jsonContentType, headers }
-  if (message.headers.get('ce-specversion') === undefined && message.headers.get('ce-id') === undefined) {
+  if (message.headers.get(binaryNames.specversion) === undefined && message.headers.get(binaryNames.id) === undefined) {
     return foreignEvent(message, rest)
   }
-  return cloudEvent(message, name => message.headers.get(`ce-${name}`), rest)
+  return cloudEvent(message, { attributes: message.headers, names: binaryNames, ...rest })
 }
 
 /**
@@ -69,14 +79,14 @@ export function readIdentity(attributes: EventAttributes): string | undefined {
 /**
  * Decodes the body by its content type, brings it up to the contract's version, validates it. Gives the schema's output, or
  * without a definition what was decoded: JSON, a string for `text/…`, a Uint8Array for everything else. Each call decodes
- * anew, so that handlers share nothing.
- * @throws MekongError UNDECODABLE, INVALID_DATA
+ * anew, so that handlers share nothing. A promise only where the schema is asynchronous.
+ * @throws MekongError UNDECODABLE, INVALID_DATA; the latter also by rejection
  */
-export async function readData(
+export function readData(
   definition: Contract[string] | undefined,
   attributes: EventAttributes,
   message: Decodable,
-): Promise<unknown> {
+): unknown {
   const data = decodeBody(attributes, message)
   if (definition === undefined) return data
   return checkData(attributes.type, definition, { data, version: attributes.schemaVersion })
@@ -84,32 +94,38 @@ export async function readData(
 
 interface Rest {
   readonly contentType: string
-  readonly headers: ReadonlyMap<string, string>
+  readonly headers: EventAttributes['headers']
 }
 
-function cloudEvent(message: Decodable, get: (name: string) => string | undefined, rest: Rest): EventAttributes {
-  const required = (name: string): string => {
-    const value = get(name)
-    if (value === undefined || value === '') throw undecodable(`a CloudEvent without ${name}`)
-    return value
-  }
-  if (required('specversion') !== '1.0') throw undecodable('a CloudEvent of a specversion other than 1.0')
-  const id = required('id')
+interface Source extends Rest {
+  readonly attributes: { get(name: string): string | undefined }
+  readonly names: Names
+}
+
+function cloudEvent(message: Decodable, { attributes, names, contentType, headers }: Source): EventAttributes {
+  if (required(attributes.get(names.specversion), 'specversion') !== '1.0')
+    throw undecodable('a CloudEvent of a specversion other than 1.0')
+  const id = required(attributes.get(names.id), 'id')
   return {
     id,
-    source: required('source'),
-    type: required('type'),
-    time: timestamp(get('time')),
-    key: get('partitionkey') || message.key || undefined,
-    schemaVersion: schemaVersion(get('schemaversion')),
-    correlationId: get('correlationid') || id,
-    causationId: get('causationid') || undefined,
-    contentType: rest.contentType,
-    headers: plain(rest.headers),
+    source: required(attributes.get(names.source), 'source'),
+    type: required(attributes.get(names.type), 'type'),
+    time: timestamp(attributes.get(names.time)),
+    key: attributes.get(names.partitionkey) || message.key || undefined,
+    schemaVersion: schemaVersion(attributes.get(names.schemaversion)),
+    correlationId: attributes.get(names.correlationid) || id,
+    causationId: attributes.get(names.causationid) || undefined,
+    contentType,
+    headers,
   }
 }
 
-function foreignEvent(message: Decodable, rest: Rest): EventAttributes {
+function required(value: string | undefined, name: string): string {
+  if (value === undefined || value === '') throw undecodable(`a CloudEvent without ${name}`)
+  return value
+}
+
+function foreignEvent(message: Decodable, { contentType, headers }: Rest): EventAttributes {
   const id = message.messageId ?? ''
   return {
     id,
@@ -120,14 +136,14 @@ function foreignEvent(message: Decodable, rest: Rest): EventAttributes {
     schemaVersion: 1,
     correlationId: id,
     causationId: undefined,
-    contentType: rest.contentType,
-    headers: plain(rest.headers),
+    contentType,
+    headers,
   }
 }
 
 /** Everything that has no field of its own. */
-function readHeaders(message: Decodable): Map<string, string> {
-  const headers = new Map<string, string>()
+function readHeaders(message: Decodable): EventAttributes['headers'] {
+  let headers: Record<string, string> | undefined
   let count = 0
   let characters = 0
   for (const [name, value] of message.headers.entries()) {
@@ -135,18 +151,14 @@ function readHeaders(message: Decodable): Map<string, string> {
     if (++count > readLimits.headers) throw undecodable(`more than ${readLimits.headers} headers`)
     if (characters > readLimits.headerCharacters)
       throw undecodable(`headers of more than ${readLimits.headerCharacters} characters`)
-    const isKnown = name === 'content-type' || (name.startsWith('ce-') && knownAttributes.has(name.slice(3)))
-    if (!isKnown) headers.set(name, value)
+    if (!knownHeaders.has(name)) (headers ??= record())[name] = value
   }
-  return headers
+  return headers ?? noHeaders
 }
 
 /** Without a prototype: names come from elsewhere, and `__proto__` is one. */
-function plain(headers: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  if (headers.size === 0) return noHeaders
-  const record: Record<string, string> = Object.create(null)
-  for (const [name, value] of headers) record[name] = value
-  return record
+function record(): Record<string, string> {
+  return Object.create(null) as Record<string, string>
 }
 
 const timestampPattern = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/
@@ -156,7 +168,7 @@ function timestamp(text: string | undefined): string | undefined {
 }
 
 function schemaVersion(text: string | undefined): number {
-  if (text === undefined) return 1
+  if (text === undefined || text === '1') return 1
   if (!/^[1-9]\d{0,8}$/.test(text)) throw undecodable('a schemaversion that is no positive integer')
   return Number(text)
 }

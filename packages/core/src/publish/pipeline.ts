@@ -17,7 +17,7 @@ export interface PipelineOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number
   /** Never throws. */
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   readonly tuning: PublishTuning
   readonly until: Outgoing['until']
 }
@@ -279,7 +279,7 @@ export class Pipeline {
       else if (failure !== undefined) byTopic.set(event.topic, { events: 1, failure })
     }
     for (const [topic, { events, failure }] of byTopic) {
-      this.#options.observe({ is: 'publish-retried', topic, events, fate: failure.is, error: failure.error })
+      this.#options.observe?.({ is: 'publish-retried', topic, events, fate: failure.is, error: failure.error })
     }
   }
 
@@ -301,7 +301,7 @@ export class Pipeline {
     const { clock, observe } = this.#options
     const { id, type, topic } = pending.event
     pending.resolve({ id, type, topic })
-    observe({ is: 'published', type, topic, id, tookMs: clock.monotonic() - pending.startedAt })
+    observe?.({ is: 'published', type, topic, id, tookMs: clock.monotonic() - pending.startedAt })
   }
 
   #fail(pending: PendingEvent, error: unknown): void {
@@ -309,7 +309,7 @@ export class Pipeline {
     this.#settle(pending)
     const { id, type, topic } = pending.event
     pending.reject(error)
-    this.#options.observe({ is: 'publish-failed', type, topic, id, error })
+    this.#options.observe?.({ is: 'publish-failed', type, topic, id, error })
   }
 
   #failAll(waiting: readonly PendingEvent[]): void {

@@ -13,7 +13,7 @@ export interface PublisherOptions {
   /** Uniform in [0, 1): jitter. */
   readonly random: () => number
   /** Never throws. */
-  readonly observe: Observer
+  readonly observe: Observer | undefined
   readonly options: PublishTuning
 }
 
@@ -100,7 +100,7 @@ export function createPublisher({ driver, options: tuning, ...surroundings }: Pu
 
   const refuse = ({ id, type, topic }: PreparedEvent, caller: Caller, error: unknown): void => {
     caller.reject(error)
-    observe({ is: 'publish-failed', type, topic, id, error })
+    observe?.({ is: 'publish-failed', type, topic, id, error })
   }
 
   const sendAlone = (event: PreparedEvent, how: SendOptions, caller: Caller): void => {

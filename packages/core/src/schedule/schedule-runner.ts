@@ -11,7 +11,7 @@ export interface ScheduleRunnerOptions {
   readonly owner: string
   readonly clock: Clock
   /** Never throws. */
-  readonly observe: Observer
+  readonly observe: Observer | undefined
 }
 
 /** Publishes what falls due in a schedule. */
@@ -75,7 +75,7 @@ class Runner implements ScheduleRunner {
         sleepMs = await this.#publishDue()
         backoffMs = firstBackoffMs
       } catch (error) {
-        this.#options.observe({ is: 'store-unavailable', store: 'schedule', error })
+        this.#options.observe?.({ is: 'store-unavailable', store: 'schedule', error })
         sleepMs = backoffMs
         backoffMs = Math.min(2 * backoffMs, longestBackoffMs)
       }

@@ -13,8 +13,9 @@ describe('deadlines', () => {
         const expired: string[] = []
         for (const [index, { at, takenBackAfter }] of plan.entries()) {
           clock.after(at, () => {
-            const takeBack = deadlines.set(() => void expired.push(`${index} at ${clock.monotonic()}`))
-            if (takenBackAfter !== null) clock.after(takenBackAfter, takeBack)
+            const timed = { endsAt: 0, expire: () => void expired.push(`${index} at ${clock.monotonic()}`) }
+            deadlines.set(timed)
+            if (takenBackAfter !== null) clock.after(takenBackAfter, () => deadlines.clear(timed))
           })
         }
         await clock.advance(1000)
@@ -40,7 +41,7 @@ describe('deadlines', () => {
       },
     }
     const deadlines = new Deadlines(clock, 100)
-    for (let set = 0; set < 100; set++) deadlines.set(() => undefined)
+    for (let set = 0; set < 100; set++) deadlines.set({ endsAt: 0, expire: () => undefined })
     expect(timers).toEqual(['background'])
   })
 })

@@ -39,7 +39,7 @@ const read = (incoming: Decodable): unknown => {
     return (error as { code: string }).code
   }
 }
-const dataOf = (incoming: Decodable): Promise<unknown> => readData(undefined, readAttributes(incoming), incoming)
+const dataOf = async (incoming: Decodable): Promise<unknown> => readData(undefined, readAttributes(incoming), incoming)
 
 const printable = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 40 })
@@ -252,7 +252,7 @@ describe('data', () => {
       },
     },
   })
-  const readAs = (version: number, body: unknown): Promise<unknown> => {
+  const readAs = async (version: number, body: unknown): Promise<unknown> => {
     const incoming = message({
       headers: { ...cloudEvent, 'ce-schemaversion': String(version) },
       body: JSON.stringify(body),
@@ -295,9 +295,8 @@ describe('data', () => {
     })
     for (const version of ['1', '2']) {
       const incoming = message({ headers: { ...cloudEvent, 'ce-schemaversion': version } })
-      await expect(readData(broken.a, readAttributes(incoming), incoming)).rejects.toMatchObject({
-        code: 'INVALID_DATA',
-      })
+      const reading = (async () => readData(broken.a, readAttributes(incoming), incoming))()
+      await expect(reading).rejects.toMatchObject({ code: 'INVALID_DATA' })
     }
   })
 

@@ -19,7 +19,7 @@ export interface PartitionMarksOptions extends Persistence {
   readonly lag: () => Promise<ReadonlyMap<Partition, Lag> | undefined>
   /** Nothing of the partition is here. */
   readonly isIdle: (partition: Partition) => boolean
-  readonly observe: Observer
+  readonly observe: Observer | undefined
 }
 
 /** How often it is looked whether a partition has caught up, which ends caution before its first window is full. */
@@ -68,7 +68,7 @@ export class PartitionMarks {
     const onOver = (): void => this.#trust(partition)
     const caution = new Caution({ ...this.#options, mark, starts, window, solitude: this.#solitude, onOver })
     this.#cautions.set(partition, caution)
-    observe({ is: 'unclean-end', topic, partition: id, unended: starts.length })
+    observe?.({ is: 'unclean-end', topic, partition: id, unended: starts.length })
     if (isBrokerDurable) this.#lookLater()
   }
 
@@ -102,7 +102,7 @@ export class PartitionMarks {
     const { store, observe } = this.#options
     const mark = this.#marks.get(partition)
     if (mark === undefined || !this.#cautions.delete(partition)) return
-    observe({ is: 'caution-ended', topic: partition.topic, partition: partition.id })
+    observe?.({ is: 'caution-ended', topic: partition.topic, partition: partition.id })
     void persist(async () => {
       if (this.#marks.get(partition) === mark) await store.recordStarts(mark, undefined)
     }, this.#options)

@@ -195,7 +195,7 @@ export const publishing: CaseGroup = {
     {
       name: 'delivers a delayed publish no earlier than it is due, from the schedule where the broker has no delay',
       run: async scene => {
-        const delayMs = scene.ms(120)
+        const delayMs = scene.ms(300)
         await scene.start('inventory', { handle: () => {} })
         const shop = await scene.start('shop', { bus: { schedule: scene.schedule } })
         const publishedAt = performance.now()
