@@ -30,15 +30,12 @@ describe('a broker', () => {
     await memory.close()
   })
 
-  it.each(['kafka', 'kafka+ssl', 'amqp', 'amqps', 'sqs', 'sns', 'kinesis'])(
-    'of the scheme %s names the package to install',
-    async scheme => {
-      await expect(resolveDriver('broker', `${scheme}://user:secret@host`, [])).rejects.toMatchObject({
-        code: 'ADAPTER_MISSING',
-        message: expect.stringMatching(/npm install @mekong\/adapter-\w+$/),
-      })
-    },
-  )
+  it.each(['sqs', 'sns', 'kinesis'])('of the scheme %s names the package to install', async scheme => {
+    await expect(resolveDriver('broker', `${scheme}://user:secret@host`, [])).rejects.toMatchObject({
+      code: 'ADAPTER_MISSING',
+      message: expect.stringMatching(/npm install @mekong\/adapter-\w+$/),
+    })
+  })
 
   it.each([
     ['routes.a.broker', 'user:secret@host:9092'],
