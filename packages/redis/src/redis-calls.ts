@@ -45,7 +45,9 @@ export class RedisCalls {
     })
     this.#inFlight.add(giveUp)
     try {
-      cancel = clock.after(deadlineMs, () => giveUp(tooLate(deadlineMs, connection.lastError())))
+      cancel = clock.after(deadlineMs, () =>
+        giveUp(because(`no answer within ${deadlineMs} ms`, connection.lastError())),
+      )
       await Promise.race([connection.untilReady(), givenUp])
       return await Promise.race([ask(connection.client), givenUp])
     } catch (error) {
@@ -66,12 +68,13 @@ export class RedisCalls {
   }
 
   readonly #abandon = (): void => {
-    for (const reject of this.#inFlight) reject(new Error('the connection was closed'))
+    const { lastError } = this.#options.connection
+    for (const reject of this.#inFlight) reject(because('the connection was closed', lastError()))
   }
 }
 
-function tooLate(deadlineMs: number, reason: unknown): Error {
-  return new Error(`no answer within ${deadlineMs} ms${reason === undefined ? '' : ` (${messageOf(reason)})`}`)
+function because(what: string, reason: unknown): Error {
+  return new Error(reason === undefined ? what : `${what}: ${messageOf(reason)}`)
 }
 
 /** Somebody has to change something before these go away. */

@@ -9,24 +9,31 @@ export const claimScript: Script = script(
   `
 local MINE, TAKEOVER, IS_DONE, IS_HELD, IS_BUSY = 0, 1, 2, 3, 4
 
-local function grant(head, digest, page, token, lease, state, fence, foundIn)
-  write(head, digest, page, pack(IN_PROGRESS, state, fence, now + lease, token), foundIn)
-  return state == TAKEN_OVER and TAKEOVER or MINE, fence
-end
-
 local function step(head, flag, digest, page, token, lease)
-  local record, foundIn = find(head, digest, page)
-  if not record then return grant(head, digest, page, token, lease, NEW, nextFence(head)) end
-  local state = string.byte(record)
+  local newest = newestPage(head, page)
+  local record, foundIn = findInOlder(head, digest, page)
+  if not record then
+    local fence = nextFence(head)
+    if call('HSETNX', newest, digest, pack(IN_PROGRESS, NEW, fence, now + lease, token)) == 1 then
+      added(head, newest)
+      return MINE, fence
+    end
+    record, foundIn = call('HGET', newest, digest), newest
+  end
+  local state, fence = unpack(ENDED, record)
   if state == COMPLETED then return IS_DONE, 0 end
   if state == HELD then
     if flag == 0 then return IS_HELD, 0 end
-    return grant(head, digest, page, token, lease, REDRIVEN, nextFence(head), foundIn)
+    state, fence = REDRIVEN, nextFence(head)
+  else
+    local _, _, leasedUntil, owner = unpack(IN_PROGRESS, record)
+    if owner ~= token then
+      if leasedUntil > now then return IS_BUSY, leasedUntil - now end
+      state, fence = TAKEN_OVER, nextFence(head)
+    end
   end
-  local _, fence, leasedUntil, owner = unpack(IN_PROGRESS, record)
-  if owner == token then return grant(head, digest, page, token, lease, state, fence, foundIn) end
-  if leasedUntil > now then return IS_BUSY, leasedUntil - now end
-  return grant(head, digest, page, token, lease, TAKEN_OVER, nextFence(head), foundIn)
+  write(head, newest, digest, pack(IN_PROGRESS, state, fence, now + lease, token), foundIn)
+  return state == TAKEN_OVER and TAKEOVER or MINE, fence
 end
 `,
 )
@@ -41,7 +48,7 @@ export const extendScript: Script = script(
 local leasedUntil = now + tonumber(ARGV[3])
 
 local function step(head, _, digest, page, token, fence)
-  local record, foundIn = find(head, digest, page)
+  local newest, record, foundIn = find(head, digest, page)
   local state = NEW
   if record then
     local recorded
@@ -50,7 +57,7 @@ local function step(head, _, digest, page, token, fence)
     if state >= COMPLETED then return 1 end
     if sub(record, 15) ~= token then return 0 end
   end
-  write(head, digest, page, pack(IN_PROGRESS, state, fence, leasedUntil, token), foundIn)
+  write(head, newest, digest, pack(IN_PROGRESS, state, fence, leasedUntil, token), foundIn)
   return 1
 end
 `,
@@ -61,14 +68,14 @@ const endScript = (name: string, endState: 'COMPLETED' | 'HELD'): Script =>
     name,
     `
 local function step(head, _, digest, page, token, fence)
-  local record, foundIn = find(head, digest, page)
+  local newest, record, foundIn = find(head, digest, page)
   if record then
     local state, recorded = unpack(ENDED, record)
     if recorded ~= fence then return 0 end
     if state >= COMPLETED then return state == ${endState} and 1 or 0 end
     if sub(record, 15) ~= token then return 0 end
   end
-  write(head, digest, page, pack(ENDED, ${endState}, fence), foundIn)
+  write(head, newest, digest, pack(ENDED, ${endState}, fence), foundIn)
   return 1
 end
 `,
@@ -88,16 +95,16 @@ export const releaseScript: Script = script(
   'release',
   `
 local function step(head, _, digest, page, token, fence)
-  local record, foundIn = find(head, digest, page)
+  local newest, record, foundIn = find(head, digest, page)
   if not record then return 0 end
   local state, recorded = unpack(ENDED, record)
   if state >= COMPLETED or recorded ~= fence or sub(record, 15) ~= token then return 0 end
   if state == NEW then
     call('HDEL', foundIn, digest)
   elseif state == REDRIVEN then
-    write(head, digest, page, pack(ENDED, HELD, nextFence(head)), foundIn)
+    write(head, newest, digest, pack(ENDED, HELD, nextFence(head)), foundIn)
   else
-    write(head, digest, page, pack(IN_PROGRESS, TAKEN_OVER, nextFence(head), now, NOBODY), foundIn)
+    write(head, newest, digest, pack(IN_PROGRESS, TAKEN_OVER, nextFence(head), now, NOBODY), foundIn)
   end
   return 1
 end
