@@ -13,7 +13,7 @@ export async function runVitest(args: readonly string[]): Promise<Totals> {
   const vitest = await startVitest('test', filter, {
     ...options,
     allowOnly: false,
-    provide: { ...options.provide, runsEverything: filter.length === 0 },
+    provide: { ...options.provide, runsEverything: filter.length === 0 && options.testNamePattern === undefined },
     reporters: ['default', collecting],
   })
   await vitest.close()

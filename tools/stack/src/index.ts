@@ -15,6 +15,7 @@ export { type RabbitMqServer, startRabbitMq, type StartRabbitMqOptions } from '.
 export { type RedisProgramServer, startRedisFromPrograms } from './redis/redis-from-programs.ts'
 export type { RedisSettings } from './redis/redis-settings.ts'
 export { type RedisServer, startRedis, type StartRedisOptions } from './redis/start-redis.ts'
+export { syncDeclarations } from './rabbitmq/sync-declarations.ts'
 export type { SharedRabbitMq, SharedServer } from './shared/shared-server-starts.ts'
 export { sharedKafka, sharedRabbitMq, sharedRedis } from './shared/shared-servers.ts'
 export type { Storage } from './temporary-folder.ts'

@@ -18,7 +18,7 @@ const shared = globalThis as { [sharedKey]?: SharedServers | undefined }
  * ends them with the last project.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const using = (shared[sharedKey] ??= startShared(project.getProvidedContext().runsEverything === true))
+  const using = (shared[sharedKey] ??= startShared(project.getProvidedContext().runsEverything ?? false))
   using.users++
   project.provide('postgresUrl', (await using.postgres).url)
   project.provide('sharedServersUrl', (await using.coordinator).url)

@@ -7,7 +7,7 @@ declare module 'vitest' {
     /** For `sharedKafka` and the like. */
     readonly sharedServersUrl: string
     /** Whether the run is one of all tests, for which the shared servers are started before anybody asks. */
-    readonly runsEverything: boolean
+    readonly runsEverything?: boolean
   }
 }
 

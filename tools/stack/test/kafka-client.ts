@@ -3,28 +3,32 @@ import { onTestFinished } from 'vitest'
 
 export interface KafkaClient {
   readonly admin: Admin
-  /** Resolves when the broker has acknowledged. Fails at the first attempt. */
+  /** Resolves when the broker has acknowledged. */
   produce(topic: string, values: readonly string[]): Promise<void>
-  /** Everything in the topic, by partition. */
+  /** How many events the topic holds. */
   count(topic: string): Promise<number>
 }
 
 export interface KafkaClientOptions {
+  /** By TLS, trusting this certificate. */
   readonly ca?: string | undefined
   readonly sasl?: SASLOptions
+  /** @default 5000 */
   readonly timeoutMs?: number
+  /** @default 20 */
+  readonly retries?: number
 }
 
 /** A client until the end of the test. */
 export async function openKafka(url: string, options: KafkaClientOptions = {}): Promise<KafkaClient> {
-  const { ca, sasl, timeoutMs = 5_000 } = options
+  const { ca, sasl, timeoutMs = 5_000, retries = 20 } = options
   const kafka = new Kafka({
     brokers: url.replace(/^[^:]+:\/\/([^@]*@)?/, '').split(','),
     logLevel: logLevel.NOTHING,
     connectionTimeout: timeoutMs,
     requestTimeout: timeoutMs,
     enforceRequestTimeout: true,
-    retry: { initialRetryTime: 50, retries: 10 },
+    retry: { initialRetryTime: 50, maxRetryTime: 500, retries },
     ...(ca === undefined ? {} : { ssl: { ca: [ca] } }),
     ...(sasl === undefined ? {} : { sasl }),
   })

@@ -23,6 +23,8 @@ export interface ProgramLaunch {
 
 const readinessPollMs = 10
 const maxAttempts = 5
+// Servers end with what follows from a failure: dozens of lines after the one that says what failed.
+const failureLines = 150
 const portTaken = /address already in use|eaddrinuse/i
 
 class ProgramLaunchError extends Error {
@@ -30,7 +32,7 @@ class ProgramLaunchError extends Error {
   readonly isPortTaken: boolean
 
   constructor({ name, supervisor, remedy }: ProgramLaunch, what: string) {
-    const log = supervisor.log()
+    const log = supervisor.log(failureLines)
     super(`${name} did not come up: ${what}. The last lines of its log:\n${log || '(empty)'}\n${remedy}`)
     this.isPortTaken = portTaken.test(log)
   }

@@ -59,7 +59,7 @@ export interface RabbitMqServer extends Server {
  * Starts a RabbitMQ of its own on 127.0.0.1, with the management API and no queues. Rejects with the last lines of its
  * log when it does not come up.
  *
- * A quorum queue or stream declared less than about three seconds before a SIGKILL may be lost with what it holds.
+ * A quorum queue or stream declared less than some seconds before a SIGKILL may be lost: see `syncDeclarations`.
  */
 export async function startRabbitMq(options: StartRabbitMqOptions = {}): Promise<RabbitMqServer> {
   if ((await serverWay()) === 'programs') return startRabbitMqFromPrograms(options)

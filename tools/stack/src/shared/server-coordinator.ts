@@ -47,7 +47,8 @@ export async function createServerCoordinator(starts: SharedServerStarts): Promi
       listener.close()
       listener.closeAllConnections()
       const outcomes = await Promise.allSettled(started.values())
-      await Promise.all(outcomes.map(outcome => (outcome.status === 'fulfilled' ? outcome.value.stop() : undefined)))
+      const running = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+      await Promise.all(running.map(one => one.stop()))
     },
   }
 }

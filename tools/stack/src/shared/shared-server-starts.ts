@@ -1,6 +1,7 @@
 import { startKafka } from '../kafka/start-kafka.ts'
 import { startRabbitMq } from '../rabbitmq/start-rabbitmq.ts'
 import { startRedis } from '../redis/start-redis.ts'
+import type { Server } from '../server.ts'
 
 /** What suites are told of a server that they share. */
 export interface SharedServer {
@@ -32,16 +33,16 @@ export function sharedServerStarts(environment: Environment = process.env): Shar
     rabbitmq: async () => {
       if (MEKONG_RABBITMQ_URL) return somebodys(rabbitMqOf(MEKONG_RABBITMQ_URL, environment))
       const server = await startRabbitMq(inMemory)
-      const { url, managementUrl } = server
-      return { address: { url, managementUrl } satisfies SharedRabbitMq, stop: () => server.stop() }
+      const address: SharedRabbitMq = { url: server.url, managementUrl: server.managementUrl }
+      return { ...ours(server), address }
     },
   }
 }
 
 const inMemory = { storage: 'memory' } as const
 
-function ours({ url, stop }: { readonly url: string; stop(): Promise<void> }): StartedSharedServer {
-  return { address: { url }, stop }
+function ours(server: Server): StartedSharedServer {
+  return { address: { url: server.url }, stop: () => server.stop() }
 }
 
 function somebodys(address: SharedServer): StartedSharedServer {

@@ -35,7 +35,8 @@ function stopTree(pid: number): Set<number> {
   return stopped
 }
 
-function descendants(root: number): number[] {
+/** The processes that this one started, and those that they started. */
+export function descendants(root: number): number[] {
   const parents = process.platform === 'linux' ? parentsFromProc() : parentsFromPs()
   const found: number[] = []
   const pending = [root]
