@@ -11,7 +11,7 @@ import {
   type StartPostgresOptions,
   startTcpProxy,
 } from '../src/index.ts'
-import { isProgram, runningCheck } from './server-place.ts'
+import { isProgram, openAddresses, runningCheck, volumesCheck } from './server-place.ts'
 import { describeByWay } from './ways.ts'
 
 async function start(options: StartPostgresOptions = {}): Promise<PostgresServer> {
@@ -138,11 +138,18 @@ describeByWay('a Postgres of our own', way => {
     const folder = String(await ask(server.url, 'SHOW data_directory'))
     expect(existsSync(folder)).toBe(isProgram(server))
     const isThere = runningCheck(server)
+    const hasVolumes = await volumesCheck(server)
+    expect(await hasVolumes()).toBe(way === 'containers')
     await server.stop()
     await server.stop()
     expect(await isThere()).toBe(false)
+    expect(await hasVolumes()).toBe(false)
     expect(existsSync(folder)).toBe(false)
     await expect(server.restart()).rejects.toThrow('Postgres was stopped for good')
+  })
+
+  it('is reached at 127.0.0.1 only', async () => {
+    expect(await openAddresses(await start())).toEqual(['127.0.0.1'])
   })
 
   it('lets in nobody without its password', async () => {

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import type { ContainerServer, ProgramServer, Server } from '../src/server.ts'
 import { isAlive } from './is-alive.ts'
 
@@ -24,6 +27,35 @@ export function runningCheck(server: Server): () => Promise<boolean> {
   if (!isProgram(server)) throw new Error('Neither a program nor a container')
   const { pid } = server
   return async () => isAlive(pid)
+}
+
+/** Whether the volumes of the server's container are there; of a program's there are none. */
+export async function volumesCheck(server: Server): Promise<() => Promise<boolean>> {
+  if (!isContainer(server)) return () => Promise.resolve(false)
+  const { Mounts } = await (await engine()).getContainer(server.containerName).inspect()
+  const names = new Set(Mounts.map(({ Name }) => Name))
+  return async () => (await (await engine()).listVolumes()).Volumes.some(({ Name }) => names.has(Name))
+}
+
+/** Those of this machine's addresses at which a server takes connections. */
+export async function openAddresses(server: Server): Promise<readonly string[]> {
+  const port = Number(new URL(server.url).port)
+  const interfaces = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
+  const hosts = interfaces.filter(({ family }) => family === 'IPv4').map(({ address }) => address)
+  const open = await Promise.all(hosts.map(host => takesConnections(host, port)))
+  return hosts.filter((_, index) => open[index])
+}
+
+async function takesConnections(host: string, port: number): Promise<boolean> {
+  const socket = connect({ host, port })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** What is still there. */

@@ -32,6 +32,9 @@ export interface ContainerLaunch {
   afterStop?(): Promise<void>
 }
 
+// RabbitMQ 4 prints 40 lines of what follows after the one that says why.
+const shownLines = 80
+
 class ContainerLaunchError extends Error {
   override readonly name = 'ContainerLaunchError'
   readonly isPortTaken: boolean
@@ -39,7 +42,7 @@ class ContainerLaunchError extends Error {
   constructor({ name, environmentVariable }: ContainerLaunch, log: ContainerLog, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     super(
-      `${name} did not come up: ${reason}. The last lines of its log:\n${log.tail() || '(empty)'}\n` +
+      `${name} did not come up: ${reason}. The last lines of its log:\n${log.tail(shownLines) || '(empty)'}\n` +
         `Mend what they name, set MEKONG_STACK to programs, or ${environmentVariable} to a ${name} that runs.`,
       { cause },
     )
