@@ -38,13 +38,21 @@ export function consumePackages(
 /** What the packages need besides each other comes from the workspace, so that no registry is asked. */
 function consumerManifest(root: string, tarballs: readonly PackageTarball[]): object {
   const fromWorkspace = ['vitest', '@types/node'].map(name => [name, `file:${join(root, 'node_modules', name)}`])
+  const required = tarballs.flatMap(({ folder, packed }) =>
+    requirements(packed).map(name => [name, `file:${join(folder, 'node_modules', name)}`]),
+  )
   const packed = tarballs.map(({ file, packed: { name } }) => [name, `file:${file}`])
   const overrides = tarballs.map(({ packed: { name } }) => [name, `$${name}`])
   return {
     private: true,
-    dependencies: Object.fromEntries([...packed, ...fromWorkspace]),
+    dependencies: Object.fromEntries([...required, ...fromWorkspace, ...packed]),
     overrides: Object.fromEntries(overrides),
   }
+}
+
+function requirements({ dependencies, peerDependencies, peerDependenciesMeta }: Manifest): readonly string[] {
+  const peers = Object.keys(peerDependencies ?? {}).filter(name => peerDependenciesMeta?.[name]?.optional !== true)
+  return [...Object.keys(dependencies ?? {}), ...peers]
 }
 
 function program(kind: ModuleKind, tarballs: readonly PackageTarball[]): string {

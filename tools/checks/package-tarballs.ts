@@ -5,10 +5,15 @@ import { join } from 'node:path'
 export interface Manifest {
   readonly name: string
   readonly exports: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
 }
 
 export interface PackageTarball {
   readonly file: string
+  /** In the workspace. */
+  readonly folder: string
   /** As in the workspace. */
   readonly source: Manifest
   /** As whoever installs it sees it. */
@@ -20,9 +25,11 @@ export function packPackages(root: string, folder: string): readonly PackageTarb
   return globSync('packages/*/package.json', { cwd: root })
     .toSorted()
     .map(path => {
-      const file = pack(join(root, path, '..'), folder)
+      const packageFolder = join(root, path, '..')
+      const file = pack(packageFolder, folder)
       const packed = execFileSync('tar', ['-xzOf', file, 'package/package.json'], { encoding: 'utf8' })
-      return { file, source: JSON.parse(readFileSync(join(root, path), 'utf8')), packed: JSON.parse(packed) }
+      const source = JSON.parse(readFileSync(join(root, path), 'utf8'))
+      return { file, folder: packageFolder, source, packed: JSON.parse(packed) }
     })
 }
 
