@@ -50,10 +50,10 @@ describe('names at the broker', () => {
 
   it('refuses what RabbitMQ keeps for itself, and what would not leave room', () => {
     for (const name of ['amq.topic', 'with:colon', 'with space', '*.orders', '#', '', 'x'.repeat(141)]) {
-      expect(topicNamePattern.test(name), name).toBe(false)
+      expect(topicNamePattern.test(name)).toBe(false)
     }
     for (const name of ['orders', 'order.created', 'Order_2', 'orders.inventory.dead', 'x'.repeat(140)]) {
-      expect(topicNamePattern.test(name), name).toBe(true)
+      expect(topicNamePattern.test(name)).toBe(true)
     }
   })
 })
