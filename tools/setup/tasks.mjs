@@ -8,7 +8,10 @@
 /** @type {Readonly<Record<string, Task>>} */
 const tasks = {
   start: { program: 'examples/ecommerce/src/main.ts', folder: 'user', needs: 'workspace' },
+  service: { program: 'examples/ecommerce/src/service.ts', folder: 'user', needs: 'workspace' },
   test: { program: 'tools/test/run-tests.ts', folder: 'root', needs: 'workspace' },
+  'test:faults': { program: 'tools/test/run-fault-tests.ts', folder: 'root', needs: 'workspace' },
+  bench: { program: 'tools/bench/src/run-bench.ts', folder: 'root', needs: 'workspace' },
   check: { program: 'tools/checks/run-checks.ts', folder: 'root', needs: 'workspace' },
   format: { program: 'node_modules/oxfmt/bin/oxfmt', folder: 'root', needs: 'workspace' },
   changeset: { program: 'node_modules/@changesets/cli/bin.js', folder: 'root', needs: 'workspace' },

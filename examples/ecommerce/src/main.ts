@@ -2,16 +2,18 @@ import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { openPostgres } from '@mekong/stack'
 import { type CliOptions, readOptions, UsageError } from './cli/options.ts'
 import { createProgress } from './cli/progress.ts'
 import { InputRefused } from './intake/read-lines.ts'
-import { survey, type Survey } from './intake/read-orders.ts'
+import { survey } from './intake/read-orders.ts'
 import { writeReport } from './output/report/report.ts'
 import { summarise, type Summary } from './output/summary.ts'
 import { summaryTable } from './output/summary-table.ts'
 import { writeLedgers } from './output/write-ledgers.ts'
+import { processStage } from './processes/process-stage.ts'
+import { oneProcessStage } from './run/one-process/one-process-stage.ts'
 import { runShop, type RunResult } from './run/run-shop.ts'
+import type { OpenStage } from './run/stage.ts'
 
 /** 0: every invariant holds. 1: one does not. 2: what was typed or given is wrong, and nothing was started. */
 async function main(): Promise<number> {
@@ -19,7 +21,10 @@ async function main(): Promise<number> {
   if (options === undefined) return 0
   // A file that cannot be used is refused before any server is started.
   const surveyed = await survey(options.files)
-  const result = await runOnPostgres(options, surveyed)
+  const progress = createProgress(process.stdout, () => performance.now())
+  const result = await runShop({ ...options, survey: surveyed }, stageOf(options), progress).finally(() =>
+    progress.close(),
+  )
   const summary = summarise(options, result)
   process.stdout.write(`\n${summaryTable(summary)}\n\n`)
   const folder = options.out ?? (await mkdtemp(join(tmpdir(), 'mekong-shop-')))
@@ -28,18 +33,8 @@ async function main(): Promise<number> {
   return summary.invariants.every(invariant => invariant.holds) ? 0 : 1
 }
 
-async function runOnPostgres(options: CliOptions, surveyed: Survey): Promise<RunResult> {
-  await using postgres = await openPostgres().catch((cause: Error) => {
-    throw new UsageError(cause.message, { cause })
-  })
-  await using database = await postgres.createDatabase()
-  const progress = createProgress(process.stdout, () => performance.now())
-  try {
-    const run = { ...options, survey: surveyed, broker: 'memory://shop', databaseUrl: database.url }
-    return await runShop(run, progress)
-  } finally {
-    progress.close()
-  }
+function stageOf({ broker, chaosSeed, killSeed }: CliOptions): OpenStage {
+  return broker === 'memory' ? oneProcessStage(chaosSeed) : processStage({ broker, killSeed })
 }
 
 async function writeAll(folder: string, summary: Summary, result: RunResult): Promise<void> {

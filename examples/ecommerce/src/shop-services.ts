@@ -1,8 +1,14 @@
 import { emailMigration, emailSteps, type SendMail } from './email/email-service.ts'
-import { inventoryMigration, inventorySteps, type InventoryOptions } from './inventory/inventory-service.ts'
-import { orderMigration, orderSteps } from './order/order-service.ts'
-import { paymentMigration, paymentSteps, type PaymentOptions } from './payment/payment-service.ts'
+import {
+  countReservations,
+  inventoryMigration,
+  type InventoryOptions,
+  inventorySteps,
+} from './inventory/inventory-service.ts'
+import { countOpenOrders, orderMigration, orderSteps } from './order/order-service.ts'
+import { paymentMigration, type PaymentOptions, paymentSteps } from './payment/payment-service.ts'
 import { openService, type RunningService, type ServiceName, type Surroundings } from './platform/open-service.ts'
+import type { ControlledService } from './platform/service-control.ts'
 
 /** What the services of the shop can be told. */
 export interface ShopOptions extends InventoryOptions, PaymentOptions {
@@ -35,5 +41,18 @@ export function openShopService(
         { service, schema: service, migration: emailMigration, steps: emailSteps(options.sendMail) },
         surroundings,
       )
+  }
+}
+
+/** What is under way in the tables of a service; payment and email finish what they begin in one transaction. */
+export const countOpen: ControlledService['countOpen'] = async ({ service, sql }) => {
+  switch (service) {
+    case 'order':
+      return { 'open orders': await countOpenOrders(sql) }
+    case 'inventory':
+      return { reservations: await countReservations(sql) }
+    case 'payment':
+    case 'email':
+      return {}
   }
 }

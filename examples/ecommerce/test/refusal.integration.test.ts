@@ -47,7 +47,12 @@ describe('what is typed or given wrong', () => {
   it.each<[string, readonly string[], string]>([
     ['an option', ['--colour', 'red'], "unknown option '--colour'; allowed are --orders"],
     ['a number', ['--stock', '-1'], "option '--stock <units>' argument '-1' is invalid. It must be a whole number"],
-    ['a broker', ['--broker', 'kafka'], "argument 'kafka' is invalid. There is no such broker; allowed: memory"],
+    [
+      'a broker',
+      ['--broker', 'nats'],
+      "argument 'nats' is invalid. There is no such broker; allowed: memory, kafka, rabbitmq",
+    ],
+    ['what does not go together', ['--kill', '1'], "option '--kill <seed>' needs --broker kafka or rabbitmq"],
     ['a path', ['--orders', 'nothing.csv'], 'nothing.csv does not exist'],
     ['a file', ['--orders', 'broken.csv'], 'broken.csv, line 4, column 3 (Description): 2 fields, the header has 8'],
   ])('ends with code 2 and one line about %s, and nothing started', async (_what, args, message) => {

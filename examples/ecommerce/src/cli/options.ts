@@ -10,9 +10,15 @@ export interface CliOptions {
   readonly out: string | undefined
   readonly initialUnits: number
   readonly limitPence: number
+  /** What goes wrong on the memory broker; elsewhere it is undefined. */
   readonly chaosSeed: number | undefined
-  readonly broker: string
+  /** What is killed on a broker of its own process; on the memory broker it is undefined. */
+  readonly killSeed: number | undefined
+  readonly broker: BrokerName
 }
+
+/** What carries the events. `memory`: everything in one process. */
+export type BrokerName = (typeof brokers)[number]
 
 /** What was typed is wrong: one line that names it and what is allowed. */
 export class UsageError extends Error {
@@ -20,7 +26,7 @@ export class UsageError extends Error {
 }
 
 const ownData = fileURLToPath(new URL('../../data/online-retail', import.meta.url))
-const brokers = ['memory']
+const brokers = ['memory', 'kafka', 'rabbitmq'] as const
 
 /**
  * Reads the command line. Relative paths are those of the folder in which the user typed it. Undefined: help was asked
@@ -36,13 +42,17 @@ export function readOptions(args: readonly string[], userFolder: string): CliOpt
     if (error.code === 'commander.helpDisplayed') return undefined
     throw new UsageError(`${inOneLine(error, command)}; npm start -- --help explains`)
   }
-  const { orders = ownData, out, stock, paymentLimit, chaos, broker } = command.opts<RawOptions>()
+  const options = command.opts<RawOptions>()
+  const wrong = wrongTogether(options)
+  if (wrong !== undefined) throw new UsageError(`${wrong}; npm start -- --help explains`)
+  const { orders = ownData, out, stock, paymentLimit, chaos, kill, broker } = options
   return {
     files: csvFiles(resolve(userFolder, orders)),
     out: out === undefined ? undefined : outFolder(resolve(userFolder, out)),
     initialUnits: stock,
     limitPence: Math.round(paymentLimit * 100),
     chaosSeed: chaos,
+    killSeed: kill,
     broker,
   }
 }
@@ -78,14 +88,21 @@ function shopCommand(): Command {
     .addOption(
       option(
         '--chaos <seed>',
-        'duplicates, failing handlers and restarts on purpose; the outcome is the same',
+        'duplicates, failing handlers and restarts on purpose, with the memory broker; the outcome is the same',
+        wholeNumber,
+      ),
+    )
+    .addOption(
+      option(
+        '--kill <seed>',
+        'SIGKILL for services, broker, Postgres and Redis, again and again, with another broker; the outcome is the same',
         wholeNumber,
       ),
     )
     .addOption(
       option(
         '--broker <name>',
-        `what carries the events; one of: ${brokers.join(', ')}`,
+        `what carries the events; one of: ${brokers.join(', ')}; all but memory: each service in a process of its own`,
         oneOf('broker', brokers),
       ).default('memory', 'memory'),
     )
@@ -100,6 +117,7 @@ const help = `
 Examples:
   npm start
   npm start -- --chaos 7
+  npm start -- --broker kafka --kill 7
   npm start -- --orders my-orders.csv --stock 100 --out outcome
 
 Exit code: 0 every invariant holds, 1 one does not, 2 what was typed or given is wrong and nothing was started.`
@@ -126,7 +144,18 @@ interface RawOptions {
   readonly stock: number
   readonly paymentLimit: number
   readonly chaos?: number
-  readonly broker: string
+  readonly kill?: number
+  readonly broker: BrokerName
+}
+
+function wrongTogether({ chaos, kill, broker }: RawOptions): string | undefined {
+  if (broker === 'memory')
+    return kill === undefined
+      ? undefined
+      : "option '--kill <seed>' needs --broker kafka or rabbitmq: with memory everything is one process"
+  return chaos === undefined
+    ? undefined
+    : `option '--chaos <seed>' needs --broker memory; with ${broker} it is --kill <seed>`
 }
 
 function path(text: string): string {
@@ -146,9 +175,10 @@ function amount(text: string): number {
   throw new InvalidArgumentError('It must be an amount in pounds from 0 to 1,000,000,000, with at most two decimals.')
 }
 
-function oneOf(what: string, allowed: readonly string[]): (text: string) => string {
+function oneOf<Name extends string>(what: string, allowed: readonly Name[]): (text: string) => Name {
   return text => {
-    if (allowed.includes(text)) return text
+    const name = allowed.find(one => one === text)
+    if (name !== undefined) return name
     throw new InvalidArgumentError(`There is no such ${what}; allowed: ${allowed.join(', ')}.`)
   }
 }

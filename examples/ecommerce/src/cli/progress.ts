@@ -1,4 +1,4 @@
-import type { Progress } from '../run/run-shop.ts'
+import type { Progress } from '../run/progress.ts'
 
 /** A bar on a terminal, a plain line now and then elsewhere. */
 export interface ProgressDisplay extends Progress {

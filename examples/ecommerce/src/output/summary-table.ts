@@ -43,6 +43,7 @@ export function summaryTable(summary: Summary): string {
   row('failed attempts', summary.failedAttempts)
   row('dead letters', summary.deadLetters, redriven(summary))
   if (summary.chaosSeed !== null) row('restarts', summary.restarts, `of services, with chaos ${summary.chaosSeed}`)
+  if (summary.killSeed !== null) row('kills', summary.kills, killed(summary))
   row('orders a second', summary.ordersPerSecond, `${duration(summary.tookMs)} in all`)
   row('order to email, p50', duration(summary.orderToEmailMs.p50))
   row('order to email, p99', duration(summary.orderToEmailMs.p99))
@@ -62,6 +63,11 @@ function withoutOrder({ invoicesWithoutOrder: invoices }: Summary): string {
 
 function redriven({ redriven: events }: Summary): string {
   return events === 0 ? '' : `${counted(events, 'held event')} handed over again`
+}
+
+function killed({ killsByVictim, killSeed }: Summary): string {
+  const victims = Object.entries(killsByVictim).map(([what, times]) => `${what} ${figure(times)}`)
+  return `with seed ${killSeed}${victims.length === 0 ? '' : ': '}${victims.toSorted().join(', ')}`
 }
 
 function remarkOn(outcome: string, { chargedPence, refundedPence }: Summary): string {

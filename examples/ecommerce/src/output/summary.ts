@@ -1,11 +1,13 @@
 import { rejections } from '../intake/order-line.ts'
 import type { Invariant } from '../run/invariants.ts'
-import type { RunOptions, RunResult } from '../run/run-shop.ts'
+import type { CliOptions } from '../cli/options.ts'
+import type { RunResult } from '../run/run-shop.ts'
 
 /** The run in figures: what summary.json holds and the table shows. Durations are milliseconds. */
 export interface Summary {
   readonly broker: string
   readonly chaosSeed: number | null
+  readonly killSeed: number | null
   readonly orders: number
   readonly ordersByOutcome: Readonly<Record<string, number>>
   readonly lines: number
@@ -25,6 +27,8 @@ export interface Summary {
   readonly deadLetters: number
   readonly redriven: number
   readonly restarts: number
+  readonly kills: number
+  readonly killsByVictim: Readonly<Record<string, number>>
   readonly tookMs: number
   readonly ordersPerSecond: number
   readonly orderToEmailMs: { readonly p50: number; readonly p99: number }
@@ -32,7 +36,9 @@ export interface Summary {
   readonly unfinished: readonly string[]
 }
 
-export function summarise({ broker, chaosSeed }: Pick<RunOptions, 'broker' | 'chaosSeed'>, result: RunResult): Summary {
+export type SummarisedOptions = Pick<CliOptions, 'broker' | 'chaosSeed' | 'killSeed'>
+
+export function summarise({ broker, chaosSeed, killSeed }: SummarisedOptions, result: RunResult): Summary {
   const { survey, ledgers, tally, latencies, tookMs } = result
   const { orders, payments, rejectedLines } = ledgers
   const took = latencies.map(latency => latency.tookMs).toSorted((a, b) => a - b)
@@ -41,6 +47,7 @@ export function summarise({ broker, chaosSeed }: Pick<RunOptions, 'broker' | 'ch
   return {
     broker,
     chaosSeed: chaosSeed ?? null,
+    killSeed: killSeed ?? null,
     orders: orders.length,
     ordersByOutcome: countBy(
       ['completed', 'rejected', 'cancelled', 'refunded'],
@@ -60,6 +67,11 @@ export function summarise({ broker, chaosSeed }: Pick<RunOptions, 'broker' | 'ch
     emailsSentTwice: result.emailsSentTwice,
     ...tally,
     restarts: result.restarts,
+    kills: result.kills.length,
+    killsByVictim: countBy(
+      [],
+      result.kills.map(({ what }) => what),
+    ),
     tookMs: Math.round(tookMs),
     ordersPerSecond: tookMs === 0 ? 0 : Math.round((orders.length * 10_000) / tookMs) / 10,
     orderToEmailMs: { p50: percentile(took, 0.5), p99: percentile(took, 0.99) },

@@ -11,6 +11,7 @@ import {
   type Sql,
 } from '@mekong/postgres'
 import { pgSql } from '@mekong/postgres/pg'
+import { redisIdempotency } from '@mekong/redis'
 import { createSagaParticipant, type SagaParticipant, sagaMigrations } from '@mekong/saga'
 import pg from 'pg'
 import { contract, type ShopContract } from '../contract.ts'
@@ -23,6 +24,8 @@ export interface Surroundings {
   /** A URL, or a connection to a broker that this process made itself. */
   readonly broker: string | (() => Driver)
   readonly databaseUrl: string
+  /** Where there is one, duplicates are known before the handler runs; without, the inbox alone suppresses them. */
+  readonly redisUrl?: string | undefined
   readonly observe?: Observer | undefined
   readonly middleware?: readonly Middleware[] | undefined
 }
@@ -41,22 +44,46 @@ export interface ServiceDefinition<Service extends ServiceName> {
   readonly steps: Parameters<typeof createSagaParticipant<OrderSaga, Service>>[0]['steps']
 }
 
+interface CloseOptions {
+  readonly timeoutMs: number
+}
+
 export interface RunningService extends ServiceTools {
   readonly service: ServiceName
   readonly schema: string
   readonly eventBus: EventBus<ShopContract>
   readonly relay: Relay
   /** Lets handlers finish and the outbox rest; what was cut off comes again at the next start. */
-  close(options?: { readonly timeoutMs: number }): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
-/** Opens a service: its tables, its outbox and inbox, its event bus, its part in the saga. */
+/**
+ * Opens a service: its tables, its outbox and inbox, its event bus, its part in the saga. What was opened is closed again
+ * when it does not come up.
+ */
 export async function openService<Service extends ServiceName>(
   definition: ServiceDefinition<Service>,
-  { broker, databaseUrl, observe, middleware }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<RunningService> {
-  const { service, schema, migration, steps } = definition
+  const closers: ((options?: CloseOptions) => Promise<unknown>)[] = []
+  const close = async (options?: CloseOptions): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer(options)
+  }
+  try {
+    return { ...(await open(definition, surroundings, closers)), close }
+  } catch (error) {
+    await close({ timeoutMs: 0 }).catch(() => undefined)
+    throw error
+  }
+}
+
+async function open<Service extends ServiceName>(
+  { service, schema, migration, steps }: ServiceDefinition<Service>,
+  { broker, databaseUrl, redisUrl, observe, middleware }: Surroundings,
+  closers: ((options?: CloseOptions) => Promise<unknown>)[],
+): Promise<Omit<RunningService, 'close'>> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true, connectionTimeoutMillis: 5000 })
+  closers.push(() => pool.end())
   const sql = pgSql(pool)
   await migrate(
     sql,
@@ -64,14 +91,23 @@ export async function openService<Service extends ServiceName>(
     { schema },
   )
 
+  const idempotency = redisUrl === undefined ? undefined : redisIdempotency({ redis: redisUrl, observe })
+  if (idempotency !== undefined) closers.push(() => idempotency.close())
   const eventBus = await createEventBus({
     service,
     contract,
     broker: typeof broker === 'string' ? broker : broker(),
+    idempotency,
     hold: postgresHold({ sql, schema }),
+    // Every step goes through the inbox: who was done is known there, also after a crash.
+    isolation: 'best-effort',
+    topology: 'create',
+    // A service that is new, or was down when its first event came, misses none.
+    from: 'earliest',
     observe,
     middleware,
   })
+  closers.push(options => eventBus.close(options))
   const outbox = createOutbox({ source: service, contract, schema })
   const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
   // Orders that want the same products wait for each other for a moment: that is no reason to come again later.
@@ -86,20 +122,9 @@ export async function openService<Service extends ServiceName>(
     outbox,
     steps,
   })
+  closers.push(() => participant.close())
   await eventBus.start()
+  closers.push(options => relay.close(options))
   await relay.start()
-  return {
-    service,
-    schema,
-    sql,
-    outbox,
-    eventBus,
-    relay,
-    async close(options) {
-      await relay.close(options)
-      await participant.close()
-      await eventBus.close(options)
-      await pool.end()
-    },
-  }
+  return { service, schema, sql, outbox, eventBus, relay }
 }

@@ -1,4 +1,6 @@
 import type { Sql } from '@mekong/postgres'
+import { pgSql } from '@mekong/postgres/pg'
+import pg from 'pg'
 import type { RejectedLine } from '../intake/read-orders.ts'
 import type { KeptMail } from '../mail/mail-server.ts'
 
@@ -36,8 +38,36 @@ export interface StockRow {
   readonly on_hand: number
 }
 
+/** From the placing of an order to its email, in milliseconds, with the time of placing. */
+export interface Latency {
+  readonly orderId: string
+  readonly placedMs: number
+  readonly tookMs: number
+}
+
+/** Only the one who audits looks into the tables of all services at once. */
+export async function readLedgers(
+  databaseUrl: string,
+  { emails, rejectedLines }: Pick<Ledgers, 'emails' | 'rejectedLines'>,
+): Promise<{ readonly ledgers: Ledgers; readonly latencies: readonly Latency[] }> {
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 1 })
+  try {
+    const sql = pgSql(pool)
+    const orders = await readOrders(sql)
+    const ledgers = { orders, payments: await readPayments(sql), stock: await readStock(sql), emails, rejectedLines }
+    const sentAt = await readSendTimes(sql)
+    const latencies = orders.flatMap(({ order_id, placed_ms }) => {
+      const sentMs = sentAt.get(order_id)
+      return sentMs === undefined ? [] : [{ orderId: order_id, placedMs: placed_ms, tookMs: sentMs - placed_ms }]
+    })
+    return { ledgers, latencies }
+  } finally {
+    await pool.end()
+  }
+}
+
 /** Amounts and units are far below 2^53, and double precision is what every client gives as a number. */
-export function readOrders(sql: Sql): Promise<readonly OrderRow[]> {
+function readOrders(sql: Sql): Promise<readonly OrderRow[]> {
   return sql.query<OrderRow>(
     `select order_id, status, total_pence::float8 as total_pence, customer_id, reason, kind,
        (extract(epoch from placed_at) * 1000)::float8 as placed_ms
@@ -45,14 +75,14 @@ export function readOrders(sql: Sql): Promise<readonly OrderRow[]> {
   )
 }
 
-export function readPayments(sql: Sql): Promise<readonly PaymentRow[]> {
+function readPayments(sql: Sql): Promise<readonly PaymentRow[]> {
   return sql.query<PaymentRow>(
     `select payment_id::text as payment_id, order_id, kind, amount_pence::float8 as amount_pence
      from payment.payment order by order_id, kind`,
   )
 }
 
-export function readStock(sql: Sql): Promise<readonly StockRow[]> {
+function readStock(sql: Sql): Promise<readonly StockRow[]> {
   return sql.query<StockRow>(
     `select stock_code, initial::float8 as initial, coalesce(sum(units), 0)::float8 as reserved,
        (available + coalesce(sum(units), 0))::float8 as on_hand
@@ -62,7 +92,7 @@ export function readStock(sql: Sql): Promise<readonly StockRow[]> {
 }
 
 /** When each order's email was sent, in milliseconds since the epoch. */
-export async function readSendTimes(sql: Sql): Promise<ReadonlyMap<string, number>> {
+async function readSendTimes(sql: Sql): Promise<ReadonlyMap<string, number>> {
   const rows = await sql.query<{ order_id: string; sent_ms: number }>(
     `select order_id, (extract(epoch from sent_at) * 1000)::float8 as sent_ms from email.sent`,
   )

@@ -1,126 +1,63 @@
-import { isMekongError } from '@mekong/core'
-import { mergeTimelines, sagaTimeline, type ServiceEntry } from '@mekong/saga'
-import { setTimeout as delay } from 'node:timers/promises'
-import { countReservations } from '../inventory/inventory-service.ts'
-import { countOpenOrders, placeOrder, type Order } from '../order/order-service.ts'
-import type { RunningService, ServiceName, Surroundings } from '../platform/open-service.ts'
-import { openShopService, serviceNames, type ShopOptions } from '../shop-services.ts'
+import { mergeTimelines, type ServiceEntry } from '@mekong/saga'
+import type { Order } from '../order/order-service.ts'
+import type { ServiceName } from '../platform/open-service.ts'
+import type { ServiceControl, ServiceStatus } from '../platform/service-control.ts'
+import type { Tally } from '../platform/tally.ts'
+import { serviceNames } from '../shop-services.ts'
 
-/** A running service, and what tells its callers that it is there no more. */
-interface Place {
-  readonly running: RunningService
-  readonly gone: PromiseWithResolvers<never>
+/** The four services, wherever they run. */
+export interface Shop extends AsyncDisposable {
+  /** Resolves when the order is placed. Placing it twice places it once, so a service that was killed is asked again. */
+  place(order: Order): Promise<void>
+  /** Rejects while the service cannot be asked. */
+  ask<Answer>(service: ServiceName, question: (control: ServiceControl) => Promise<Answer>): Promise<Answer>
+  /** What all services together did so far, as far as they could tell. */
+  tally(): Tally
+  /** Rejects when a service is not to be had any more; never resolves. */
+  readonly broken: Promise<never>
 }
 
-/** The four services in this process. */
-export class Shop implements AsyncDisposable {
-  readonly #options: ShopOptions
-  readonly #surroundings: Surroundings
-  readonly #places = new Map<ServiceName, Place>()
-
-  private constructor(options: ShopOptions, surroundings: Surroundings) {
-    this.#options = options
-    this.#surroundings = surroundings
-  }
-
-  static async open(options: ShopOptions, surroundings: Surroundings): Promise<Shop> {
-    const shop = new Shop(options, surroundings)
-    await Promise.all(serviceNames.map(name => shop.#open(name)))
-    return shop
-  }
-
-  get services(): readonly RunningService[] {
-    return [...this.#places.values()].map(place => place.running)
-  }
-
-  /** Asks a service something; rejects as soon as the service is cut off, as a call over a network would. */
-  async ask<Answer>(name: ServiceName, question: (running: RunningService) => Promise<Answer>): Promise<Answer> {
-    const place = this.#places.get(name)
-    if (place === undefined) throw new RangeError(`there is no service ${name}`)
-    return Promise.race([question(place.running), place.gone.promise])
-  }
-
-  askAll<Answer>(question: (running: RunningService) => Promise<Answer>): Promise<readonly Answer[]> {
-    return Promise.all(serviceNames.map(name => this.ask(name, question)))
-  }
-
-  /** Placing an order twice places it once, so a service that was cut off meanwhile is simply asked again. */
-  async place(order: Order): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.ask('order', running => placeOrder(running, order))
-      } catch (error) {
-        if (attempt === 20 || isRefusal(error)) throw error
-        await delay(50 * attempt)
-      }
-    }
-  }
-
-  /** Cuts a service off in the middle of its work and opens it again. */
-  async restart(name: ServiceName): Promise<void> {
-    const place = this.#places.get(name)
-    place?.gone.reject(new Error(`${name} was cut off`))
-    await place?.running.close({ timeoutMs: 0 })
-    await this.#open(name)
-  }
-
-  /** What has not ended: empty when everything has. */
-  async unfinished(): Promise<readonly string[]> {
-    const open = await this.ask('order', ({ sql }) => countOpenOrders(sql))
-    const reservations = await this.ask('inventory', ({ sql }) => countReservations(sql))
-    const held = await this.askAll(async ({ eventBus }) => (await eventBus.held.list({ limit: 1000 })).events.length)
-    const found = named({ 'open orders': open, reservations, 'held events': sum(held) })
-    // An outbox is walked to be counted: only once nothing else is left.
-    if (found.length > 0) return found
-    const waiting = await this.askAll(async ({ relay }) => (await relay.stats()).undelivered)
-    return named({ 'events in outboxes': sum(waiting) })
-  }
-
-  /** What the services themselves say is wrong. */
-  problems(): readonly string[] {
-    return this.services.flatMap(({ service, eventBus, relay }) =>
-      [...eventBus.health().problems, ...relay.health().problems].map(problem => `${service}: ${problem}`),
-    )
-  }
-
-  /** What an operator does: looks at what is dead and, once the cause is mended, has it handled again. */
-  async redriveDead(): Promise<number> {
-    return sum(
-      await this.askAll(async ({ eventBus: { held } }) => {
-        const { events } = await held.list({ state: 'dead', limit: 1 })
-        return events.length === 0 ? 0 : held.redrive({ state: 'dead' })
-      }),
-    )
-  }
-
-  /** What each service wrote down of one order, put together. */
-  async timeline(orderId: string): Promise<readonly ServiceEntry[]> {
-    const entries = await this.askAll(
-      async ({ service, sql, schema }) => [service, await sagaTimeline(sql, { schema, instance: orderId })] as const,
-    )
-    return mergeTimelines(Object.fromEntries(entries))
-  }
-
-  async #open(name: ServiceName): Promise<void> {
-    const gone = Promise.withResolvers<never>()
-    // Whoever asks at that moment hears of it; there may be nobody.
-    gone.promise.catch(() => undefined)
-    this.#places.set(name, { running: await openShopService(name, this.#options, this.#surroundings), gone })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.services.map(running => running.close()))
-  }
+/** What has not ended: empty when everything has. */
+export async function unfinished(shop: Shop): Promise<readonly string[]> {
+  const found = inWords(await askAll(shop, control => control.status({ outbox: false })))
+  // An outbox is walked to be counted: only once nothing else is left.
+  return found.length > 0 ? found : inWords(await askAll(shop, control => control.status({ outbox: true })))
 }
 
-function named(counts: Readonly<Record<string, number>>): readonly string[] {
-  return Object.entries(counts).flatMap(([what, count]) => (count === 0 ? [] : [`${count} ${what}`]))
+/** What the services themselves say is wrong. */
+export async function problems(shop: Shop): Promise<readonly string[]> {
+  const found = await Promise.all(
+    serviceNames.map(async name => {
+      const status = await shop.ask(name, control => control.status({ outbox: false })).catch(() => undefined)
+      return (status?.problems ?? ['it gives no answer']).map(problem => `${name}: ${problem}`)
+    }),
+  )
+  return found.flat()
 }
 
-function sum(counts: readonly number[]): number {
-  return counts.reduce((total, count) => total + count, 0)
+/** What an operator does: looks at what is dead and, once the cause is mended, has it handled again. */
+export async function redriveDead(shop: Shop): Promise<number> {
+  const redriven = await askAll(shop, control => control.redriveDead())
+  return redriven.reduce((total, events) => total + events, 0)
 }
 
-function isRefusal(error: unknown): boolean {
-  return isMekongError(error) && error.code.startsWith('INVALID')
+/** What each service wrote down of one order, put together. */
+export async function timelineOf(shop: Shop, orderId: string): Promise<readonly ServiceEntry[]> {
+  const timelines = await askAll(shop, control => control.timeline(orderId))
+  return mergeTimelines(Object.fromEntries(serviceNames.map((name, index) => [name, timelines[index] ?? []])))
+}
+
+function askAll<Answer>(
+  shop: Shop,
+  question: (control: ServiceControl) => Promise<Answer>,
+): Promise<readonly Answer[]> {
+  return Promise.all(serviceNames.map(name => shop.ask(name, question)))
+}
+
+/** `3 open orders`, `1 held events`; what is zero is left out. */
+function inWords(statuses: readonly ServiceStatus[]): readonly string[] {
+  const sums = new Map<string, number>()
+  for (const { unfinished: counts } of statuses)
+    for (const [what, count] of Object.entries(counts)) sums.set(what, (sums.get(what) ?? 0) + count)
+  return [...sums].filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`)
 }

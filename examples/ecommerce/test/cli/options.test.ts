@@ -38,6 +38,7 @@ describe('readOptions', () => {
       initialUnits: 1_000_000,
       limitPence: 500_000,
       chaosSeed: undefined,
+      killSeed: undefined,
       broker: 'memory',
     })
   })
@@ -52,9 +53,18 @@ describe('readOptions', () => {
       initialUnits: 0,
       limitPence: 7,
       chaosSeed: 0,
+      killSeed: undefined,
       broker: 'memory',
     })
     expect(existsSync(join(folder.path, 'a/b'))).toBe(true)
+  })
+
+  it('takes a broker in a process of its own, with kills', () => {
+    expect(read('--broker', 'rabbitmq', '--kill', '7')).toMatchObject({
+      broker: 'rabbitmq',
+      killSeed: 7,
+      chaosSeed: undefined,
+    })
   })
 
   it.each<[string, number]>([
@@ -72,7 +82,7 @@ describe('readOptions', () => {
 
   const number = 'a whole number from 0 to 1,000,000,000,000'
   it.each<[readonly string[], string, string]>([
-    [['--colour', 'red'], "'--colour'", '--orders, --out, --stock, --payment-limit, --chaos, --broker'],
+    [['--colour', 'red'], "'--colour'", '--orders, --out, --stock, --payment-limit, --chaos, --kill, --broker'],
     [['--stok', '3'], "'--stok'", 'Did you mean --stock?'],
     [['day.csv'], 'day.csv', 'only options are allowed: --orders'],
     [['--orders'], '--orders <path>', 'argument missing'],
@@ -90,7 +100,10 @@ describe('readOptions', () => {
     [['--payment-limit', '-0.01'], '--payment-limit', 'an amount in pounds from 0 to 1,000,000,000'],
     [['--payment-limit', '1.234'], '--payment-limit', 'at most two decimals'],
     [['--payment-limit', 'NaN'], '--payment-limit', 'an amount in pounds'],
-    [['--broker', 'carrier-pigeon'], 'carrier-pigeon', 'allowed: memory'],
+    [['--broker', 'carrier-pigeon'], 'carrier-pigeon', 'allowed: memory, kafka, rabbitmq'],
+    [['--kill', '1'], '--kill', 'needs --broker kafka or rabbitmq'],
+    [['--kill', 'x', '--broker', 'kafka'], '--kill', number],
+    [['--chaos', '1', '--broker', 'kafka'], '--chaos', 'needs --broker memory; with kafka it is --kill <seed>'],
   ])('refuses %j in one line that names %s and says %s', (args, named, allowed) => {
     const message = refusalOf(...args)
     expect(message).toContain(named)
@@ -110,7 +123,16 @@ describe('readOptions', () => {
     const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     expect(read(flag, '--orders', 'nothing.csv')).toBeUndefined()
     const help = write.mock.calls.map(([text]) => String(text)).join('')
-    for (const option of ['--orders', '--out', '--stock', '--payment-limit', '--chaos', '--broker', '--help']) {
+    for (const option of [
+      '--orders',
+      '--out',
+      '--stock',
+      '--payment-limit',
+      '--chaos',
+      '--kill',
+      '--broker',
+      '--help',
+    ]) {
       expect(help).toContain(option)
     }
     expect(help).toMatch(/Exit code: 0 .* 1 .* 2 /)

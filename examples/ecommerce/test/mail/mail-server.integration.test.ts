@@ -9,7 +9,7 @@ let sender: ReturnType<typeof mailSender>
 
 beforeEach(async () => {
   server = await startMailServer()
-  sender = mailSender(server.port)
+  sender = mailSender(`smtp://127.0.0.1:${server.port}`)
 })
 afterEach(async () => {
   sender.close()

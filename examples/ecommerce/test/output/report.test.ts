@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { chartData } from '../../src/output/report/chart-data.ts'
 import { writeReport } from '../../src/output/report/report.ts'
-import { summarise } from '../../src/output/summary.ts'
+import { summarise, type SummarisedOptions } from '../../src/output/summary.ts'
 import type { RunResult } from '../../src/run/run-shop.ts'
 import { type TestFolder, testFolder } from '../support/csv-files.ts'
 import { runResult } from '../support/run-result.ts'
@@ -14,9 +14,12 @@ beforeEach(() => {
 })
 afterEach(() => folder[Symbol.dispose]())
 
-async function pageOf(result: RunResult): Promise<string> {
+const chaos: SummarisedOptions = { broker: 'memory', chaosSeed: 7, killSeed: undefined }
+const killing: SummarisedOptions = { broker: 'kafka', chaosSeed: undefined, killSeed: 7 }
+
+async function pageOf(result: RunResult, options = chaos): Promise<string> {
   const file = join(folder.path, 'report.html')
-  await writeReport(file, summarise({ broker: 'memory', chaosSeed: 7 }, result), result)
+  await writeReport(file, summarise(options, result), result)
   return readFileSync(file, 'utf8')
 }
 
@@ -38,6 +41,15 @@ describe('the report', () => {
       ([, id, status]) => `${id} ${status}`,
     )
     expect(orders).toEqual(['1 completed', '2 rejected', '3 cancelled', 'C4 refunded'])
+  })
+
+  it('shows what was killed, on the axis of time', async () => {
+    const kills = [{ what: 'kafka', atMs: 1000, downMs: 2000 }]
+    const content = contentOf(await pageOf(runResult({ kills }), killing))
+    expect(content).toContain('on the broker kafka, with 1 kill;')
+    expect(content).toContain('1 kill with SIGKILL, by seed 7')
+    expect(content).toContain('<canvas id="kills"')
+    expect(contentOf(await pageOf(runResult()))).not.toContain('kill')
   })
 
   it('says how to get an outcome that the run has no order of', async () => {
@@ -76,6 +88,17 @@ describe('chartData', () => {
       { outcome: 'rejected', orders: 1, points: [{ x: 0.5, y: 1500 }] },
       { outcome: 'cancelled', orders: 1, points: [{ x: 1, y: 20 }] },
       { outcome: 'refunded', orders: 1, points: [{ x: 1.5, y: 30 }] },
+    ])
+  })
+
+  it('places the kills from the first order on, in their order', () => {
+    const kills = [
+      { what: 'order', atMs: 3000, downMs: 500 },
+      { what: 'kafka', atMs: 900, downMs: 2100 },
+    ]
+    expect(chartData(runResult({ kills })).kills).toEqual([
+      { what: 'kafka', from: -0.1, to: 2 },
+      { what: 'order', from: 2, to: 2.5 },
     ])
   })
 

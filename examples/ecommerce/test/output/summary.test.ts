@@ -3,8 +3,9 @@ import { summarise } from '../../src/output/summary.ts'
 import { summaryTable } from '../../src/output/summary-table.ts'
 import { runResult } from '../support/run-result.ts'
 
-const chaos = { broker: 'memory', chaosSeed: 7 }
-const calm = { broker: 'memory', chaosSeed: undefined }
+const chaos = { broker: 'memory', chaosSeed: 7, killSeed: undefined } as const
+const calm = { broker: 'memory', chaosSeed: undefined, killSeed: undefined } as const
+const killing = { broker: 'kafka', chaosSeed: undefined, killSeed: 7 } as const
 
 describe('summarise', () => {
   it('counts from the ledgers, and names what is zero', () => {
@@ -73,6 +74,14 @@ describe('summaryTable', () => {
       ✓ every order ended (4 of 4 orders)
       ✗ money (charge of <1>)"
     `)
+  })
+
+  it('says what was killed, and how often', () => {
+    const kills = ['kafka', 'order', 'kafka'].map(what => ({ what, atMs: 1, downMs: 2 }))
+    expect(summaryTable(summarise(killing, runResult({ kills })))).toMatch(
+      /^kills {22}3 {2}with seed 7: kafka 2, order 1$/m,
+    )
+    expect(summaryTable(summarise(calm, runResult({ kills })))).not.toContain('kills')
   })
 
   it('says that a run was given up, and nothing of chaos without it', () => {

@@ -27,6 +27,7 @@ export function runResult(changes: Partial<RunResult> = {}): RunResult {
     })),
     emailsSentTwice: 2,
     restarts: 12,
+    kills: [],
     tookMs: 2500,
     unfinished: [],
     timelines: new Map(

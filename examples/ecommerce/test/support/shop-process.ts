@@ -13,16 +13,24 @@ export interface ShopRun {
 
 export interface ShopProcess {
   readonly pid: number
-  /** Resolves when what it has printed matches; rejects when it ends first. */
-  until(printed: RegExp): Promise<void>
+  /** Resolves with the match when what it has printed matches; rejects when it ends first. */
+  until(printed: RegExp): Promise<RegExpExecArray>
   kill(signal: NodeJS.Signals): void
   readonly ended: Promise<ShopRun>
 }
 
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
 /** The command line as `npm start` runs it, in a process of its own; it ends with the test at the latest. */
 export function startShop(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ShopProcess {
+  return startProgram('main.ts', args, environment)
+}
+
+/** One service as `npm run service` runs it, in a process of its own; it ends with the test at the latest. */
+export function startService(args: readonly string[], environment: NodeJS.ProcessEnv = {}): ShopProcess {
+  return startProgram('service.ts', args, environment)
+}
+
+function startProgram(name: string, args: readonly string[], environment: NodeJS.ProcessEnv): ShopProcess {
+  const program = fileURLToPath(new URL(`../../src/${name}`, import.meta.url))
   const child = spawn(process.execPath, ['--conditions=mekong-source', program, ...args], {
     env: {
       ...process.env,
@@ -53,9 +61,10 @@ export function startShop(args: readonly string[], environment: NodeJS.ProcessEn
     until: printed =>
       new Promise((resolve, reject) => {
         const watch = (): void => {
-          if (!printed.test(stdout)) return
+          const match = printed.exec(stdout)
+          if (match === null) return
           watchers.delete(watch)
-          resolve()
+          resolve(match)
         }
         watchers.add(watch)
         watch()

@@ -30,7 +30,7 @@
     flowchart: { curve: 'basis', nodeSpacing: 30, rankSpacing: 45 },
   })
 
-  const { outcomes } = JSON.parse(document.getElementById('data').textContent)
+  const { outcomes, kills } = JSON.parse(document.getElementById('data').textContent)
   Chart.defaults.color = colour('quiet')
   Chart.defaults.borderColor = colour('line')
   Chart.defaults.animation = false
@@ -49,6 +49,15 @@
     options: { indexAxis: 'y', plugins: { legend: { display: false } }, scales: { x: axis('orders') } },
   })
 
+  // What is drawn on the axis of time has the same beginning, end and place.
+  const ends = [
+    ...outcomes.flatMap(({ points }) => points.map(({ x, y }) => x + y / 1000)),
+    ...kills.map(({ to }) => to),
+  ]
+  const time = { min: Math.min(0, ...kills.map(({ from }) => from)), max: Math.max(...ends, 0.1) }
+  const timeAxis = { ...axis('seconds since the first order was placed'), beginAtZero: false, ...time }
+  const besides = { afterFit: scale => void (scale.width = 90) }
+
   draw('latency', {
     type: 'scatter',
     data: {
@@ -64,9 +73,36 @@
     },
     options: {
       plugins: { legend: { labels: { usePointStyle: true } } },
-      scales: { x: axis('seconds since the first order was placed'), y: axis('milliseconds from order to email') },
+      scales: { x: timeAxis, y: { ...axis('milliseconds from order to email'), ...besides } },
     },
   })
+
+  if (kills.length > 0) {
+    const victims = [...new Set(kills.map(({ what }) => what))].toSorted((a, b) => a.localeCompare(b))
+    draw('kills', {
+      type: 'bar',
+      data: {
+        labels: victims,
+        datasets: [
+          {
+            data: kills.map(({ what, from, to }) => ({ y: what, x: [from, to] })),
+            backgroundColor: colour('bad'),
+            minBarLength: 3,
+            barPercentage: 0.6,
+            grouped: false,
+          },
+        ],
+      },
+      options: {
+        indexAxis: 'y',
+        plugins: {
+          legend: { display: false },
+          tooltip: { callbacks: { label: ({ raw }) => `away ${(raw.x[1] - raw.x[0]).toFixed(1)} s` } },
+        },
+        scales: { x: timeAxis, y: { ...besides } },
+      },
+    })
+  }
 
   probe.remove()
 }

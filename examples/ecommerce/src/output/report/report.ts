@@ -64,7 +64,8 @@ function sections(summary: Summary, result: RunResult): string {
 <section><h2>From order to email, over the run</h2>
 <p>Each dot is an order: when it was placed, and how long its email took. Orders are placed faster than they are worked off, so they
 wait; a return needs fewer steps.</p>
-<div class="chart"><canvas id="latency" role="img" aria-label="Time from order to email, over the run"></canvas></div></section>
+<div class="chart"><canvas id="latency" role="img" aria-label="Time from order to email, over the run"></canvas></div>
+${kills(summary)}</section>
 <section class="wide"><h2>The saga</h2>
 <p>Drawn from the value in <code>src/saga.ts</code> that the services run by. Dotted arrows are failures, the dashed box compensates,
 the thick box is the step after which nothing is taken back, the hexagon waits for both of its events.</p>
@@ -72,14 +73,22 @@ the thick box is the step after which nothing is taken back, the hexagon waits f
 <section><h2>What became of some orders</h2>${timelines(result)}</section>`
 }
 
-function opening({ broker, chaosSeed, ordersPerSecond, tookMs, invariants }: Summary): string {
+function opening({ broker, chaosSeed, killSeed, kills, ordersPerSecond, tookMs, invariants }: Summary): string {
   const failed = invariants.filter(invariant => !invariant.holds).length
   const verdict =
     failed === 0
       ? 'every invariant holds'
       : `<strong class="bad">${failed} of ${counted(invariants.length, 'invariant')} fail</strong>`
   const chaos = chaosSeed === null ? '' : `, with chaos ${chaosSeed}`
-  return `${figure(ordersPerSecond)} orders a second for ${duration(tookMs)} on the broker ${escaped(broker)}${chaos}; ${verdict}.`
+  const killed = killSeed === null ? '' : `, with ${counted(kills, 'kill')}`
+  return `${figure(ordersPerSecond)} orders a second for ${duration(tookMs)} on the broker ${escaped(broker)}${chaos}${killed}; ${verdict}.`
+}
+
+/** Below the latencies, on the same axis. */
+function kills({ kills: count, killSeed }: Summary): string {
+  if (killSeed === null) return ''
+  return `<p>${counted(count, 'kill')} with SIGKILL, by seed ${killSeed}: a bar is how long what was killed was away.</p>
+<div class="chart"><canvas id="kills" role="img" aria-label="What was killed when, and how long it was away"></canvas></div>`
 }
 
 function checks({ invariants }: Summary): string {
@@ -105,6 +114,7 @@ function figures(summary: Summary): readonly (readonly [string, string])[] {
     ['failed attempts', figure(summary.failedAttempts)],
     ['dead letters, redriven', `${figure(summary.deadLetters)}, ${figure(summary.redriven)}`],
     ['restarts of services', figure(summary.restarts)],
+    ...(summary.killSeed === null ? [] : [['kills', figure(summary.kills)] as const]),
     ['order to email, p50 and p99', `${duration(summary.orderToEmailMs.p50)}, ${duration(summary.orderToEmailMs.p99)}`],
   ]
 }

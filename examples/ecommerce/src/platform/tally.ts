@@ -11,8 +11,8 @@ export interface Tally {
   redriven: number
 }
 
-export function startTally(): { readonly tally: Tally; readonly observe: Observer } {
-  const tally: Tally = {
+export function emptyTally(): Tally {
+  return {
     eventsPublished: 0,
     eventsHandled: 0,
     duplicatesSuppressed: 0,
@@ -21,6 +21,17 @@ export function startTally(): { readonly tally: Tally; readonly observe: Observe
     deadLetters: 0,
     redriven: 0,
   }
+}
+
+export function sumOfTallies(tallies: readonly Readonly<Tally>[]): Tally {
+  const total = emptyTally()
+  const names = Object.keys(total) as (keyof Tally)[]
+  for (const tally of tallies) for (const name of names) total[name] += tally[name]
+  return total
+}
+
+export function startTally(): { readonly tally: Tally; readonly observe: Observer } {
+  const tally = emptyTally()
   return { tally, observe: signal => count(tally, signal) }
 }
 

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import type { Driver, Middleware } from '@mekong/core'
 import { createMemoryBroker } from '@mekong/core/memory'
-import type { ServiceName } from '../platform/open-service.ts'
-import { serviceNames } from '../shop-services.ts'
+import type { ServiceName } from '../../platform/open-service.ts'
+import { serviceNames } from '../../shop-services.ts'
+import { fraction, randomFrom } from '../seeded.ts'
 
-/** Everything that goes wrong on purpose in a run; what is random follows from the seed. */
+/** Everything that goes wrong on purpose in one process; what is random follows from the seed. */
 export interface Chaos {
   readonly openBroker: () => Driver
   readonly middleware: Middleware
@@ -47,15 +47,4 @@ export function createChaos(seed: number): Chaos {
       isMended = true
     },
   }
-}
-
-/** The same events are chosen whatever happens in between. */
-function fraction(seed: number, name: string): number {
-  return createHash('sha256').update(`${seed} ${name}`).digest().readUInt32BE() / 2 ** 32
-}
-
-/** Uniform in [0, 1), the same sequence for the same seed. */
-function randomFrom(seed: number): () => number {
-  let drawn = 0
-  return () => fraction(seed, `draw ${drawn++}`)
 }
