@@ -29,7 +29,7 @@ export function sharedServerStarts(environment: Environment = process.env): Shar
   const { MEKONG_KAFKA_URL, MEKONG_RABBITMQ_URL, MEKONG_REDIS_URL } = environment
   return {
     redis: async () => (MEKONG_REDIS_URL ? somebodys({ url: MEKONG_REDIS_URL }) : ours(await startRedis(inMemory))),
-    kafka: async () => (MEKONG_KAFKA_URL ? somebodys({ url: MEKONG_KAFKA_URL }) : ours(await startKafka(inMemory))),
+    kafka: async () => (MEKONG_KAFKA_URL ? somebodys({ url: MEKONG_KAFKA_URL }) : ours(await startKafka(patientKafka))),
     rabbitmq: async () => {
       if (MEKONG_RABBITMQ_URL) return somebodys(rabbitMqOf(MEKONG_RABBITMQ_URL, environment))
       const server = await startRabbitMq(inMemory)
@@ -40,6 +40,9 @@ export function sharedServerStarts(environment: Environment = process.env): Shar
 }
 
 const inMemory = { storage: 'memory' } as const
+
+// Nobody kills it, so nothing is won by taking it for dead after a second, which a busy machine may need.
+const patientKafka = { ...inMemory, settings: { 'broker.session.timeout.ms': 9000 } } as const
 
 function ours(server: Server): StartedSharedServer {
   return { address: { url: server.url }, stop: () => server.stop() }
