@@ -1,0 +1,23 @@
+/** The sources of kafkajs have no declarations. */
+declare module 'kafkajs/src/protocol/requests/index.js' {
+  const module: { readonly requests: Readonly<Record<string, object>> }
+  export default module
+}
+
+declare module 'kafkajs/src/consumer/filterAbortedMessages.js' {
+  const filter: <Message>(input: {
+    readonly messages: readonly Message[]
+    readonly abortedTransactions: readonly object[] | null
+  }) => readonly Message[]
+  export default filter
+}
+
+declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
+  const murmur2: (key: Buffer) => number
+  export default murmur2
+}
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  const RequestQueue: { readonly prototype: { scheduleCheckPendingRequests: () => void } }
+  export default RequestQueue
+}
