@@ -22,7 +22,7 @@ export interface RedisIdempotencyOptions {
   /**
    * Hash slots over which a cluster spreads the records, 1 to 256. The same for all stores with this prefix: another number
    * is another memory.
-   * @default 16
+   * @default 8
    */
   readonly buckets?: number | undefined
   /** Hears, as `notice`, that Redis lost its data or that its settings may lose them. Give it the bus's own. @default none */
@@ -43,7 +43,7 @@ export interface ResolvedRedisIdempotencyOptions {
 
 /** @throws MekongError INVALID_CONFIGURATION */
 export function resolveOptions(options: RedisIdempotencyOptions): ResolvedRedisIdempotencyOptions {
-  const { redis, retentionMs = 604_800_000, deadlineMs = 3000, prefix = 'mekong', buckets = 16 } = options
+  const { redis, retentionMs = 604_800_000, deadlineMs = 3000, prefix = 'mekong', buckets = 8 } = options
   requireWhole('retentionMs', retentionMs, 2 ** 45)
   requireWhole('deadlineMs', deadlineMs, 2 ** 31 - 1)
   requireWhole('buckets', buckets, 256)

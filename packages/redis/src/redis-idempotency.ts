@@ -30,7 +30,7 @@ export interface RedisIdempotency extends IdempotencyStore, AsyncDisposable {
 }
 
 /**
- * Remembers in Redis what was handled: 5 or newer, or a Redis Cluster. See IdempotencyStore for what it does; each call is
+ * Remembers what was handled in a Redis, 6 or newer, or a Redis Cluster. See IdempotencyStore for what it does; each call is
  * one round trip, or one to each bucket at the same time in a cluster.
  * @throws MekongError INVALID_CONFIGURATION
  */

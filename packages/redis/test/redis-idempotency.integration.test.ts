@@ -1,5 +1,6 @@
 import type { Claim, ClaimRequest } from '@mekong/core/driver'
-import { Cluster, type Redis } from 'ioredis'
+import { readFileSync } from 'node:fs'
+import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { type RedisIdempotency, redisIdempotency } from '../src/index.ts'
 import { passTime, redisNow, testRedis } from './redis-server.ts'
@@ -197,6 +198,25 @@ describe('a client of the store', () => {
     const failure: unknown = await refused.claim([request('a')]).then(undefined, (error: unknown) => error)
     expect(failure).toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('WRONGPASS') })
     expect(String(failure)).not.toMatch(/s3cret/)
+  })
+
+  it('needs no more than the permissions that the README gives', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const acl = /^ {4}ACL SETUSER inventory (.+)$/m.exec(readme)?.[1]?.split(' ') ?? []
+    await using test = await testRedis()
+    await test.redis.acl('SETUSER', 'inventory', 'reset', ...acl)
+    const url = test.server.url.replace('redis://', 'redis://inventory:password@')
+    await using store = redisIdempotency({ redis: url, retentionMs: 300 })
+    const [first, second, third] = (await claimed(store, requests(3))) as [Claim, Claim, Claim]
+    expect(await store.extend([first], 100)).toEqual([true])
+    expect(await store.hold([second])).toEqual([true])
+    await store.release([third])
+    await passTime(test.redis, 200)
+    expect(await store.complete([first])).toEqual([true])
+    expect(await store.check()).toEqual([])
+    const same = new Redis(url)
+    await expect(same.set('other', '1')).rejects.toThrow('NOPERM')
+    same.disconnect()
   })
 
   it('waits for its connection, so that the first call needs no second', async () => {

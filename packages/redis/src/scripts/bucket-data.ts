@@ -4,7 +4,7 @@
  * A bucket is one hash slot. Its head lists its slices of time, the newest first. A slice has 4^depth pages; a page is a
  * hash so small that Redis keeps it as a listpack, with the digest of an identity as field and its record as value. A
  * slice is closed after half a retention, and the next one gets as many pages as that one needed; it is closed sooner when
- * its pages are full, and the next one gets 16 times as many. Every step moves its record to the newest slice, and pages
+ * a page of it is full, and the next one gets 16 times as many. Every step moves its record to the newest slice, and pages
  * expire as a whole: nothing is ever swept, and what has expired is never many in one key.
  */
 export const bucketData = `
@@ -15,18 +15,14 @@ local items, ownRetention = ARGV[1], tonumber(ARGV[2])
 local NEW, TAKEN_OVER, REDRIVEN, COMPLETED, HELD = 0, 1, 2, 3, 4
 local IN_PROGRESS, ENDED = '>BI7I6c8', '>BI7' -- state, fence, end of the lease, digest of the owner's token
 local NOBODY = string.rep('\\0', 8)
--- Epoch, last fence, records in the newest slice, retention; then the slices. Times of slices sort as they are written.
-local HEAD, HEAD_BYTES, TIME, SLICE_BYTES = '>I7I7I4I6', 24, '%011x', 12
--- How many records a page has on average: when its slice is full, and at most as planned for the next slice.
-local FULL, PLANNED, MIN_DEPTH, MAX_DEPTH = 64, 48, 2, 12
+-- Epoch, last fence, retention; then the slices. Times of slices sort as they are written.
+local HEAD, HEAD_BYTES, TIME, SLICE_BYTES = '>I7I7I6', 20, '%011x', 12
+-- How many records a page has: at most, and on average at most as planned for the next slice. A listpack may have 128.
+local FULL, PLANNED, MIN_DEPTH, MAX_DEPTH = 64, 32, 2, 12
 
 local time = call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
-
-local function fullAt(depth)
-  return depth < MAX_DEPTH and FULL * 4 ^ depth or math.huge
-end
 
 -- A slice is the time of its opening, by which its pages are named, and its depth. The newest is slice 1.
 local function openSlice(head, depth)
@@ -37,14 +33,16 @@ local function openSlice(head, depth)
   table.insert(head.slices, 1, opened)
   table.insert(head.depths, 1, depth)
   table.insert(head.prefixes, 1, head.key .. ':' .. opened .. ':')
-  head.count = 0
-  head.full = fullAt(depth)
   head.changed = true
 end
 
-local function depthFor(records)
-  local depth = MIN_DEPTH
-  while depth < MAX_DEPTH and records > PLANNED * 4 ^ depth do depth = depth + 1 end
+-- As deep as the newest slice should have been, by 16 of its pages.
+local function fittingDepth(head)
+  local records, first = 0, head.prefixes[1] .. string.rep('0', head.depths[1] - 2)
+  for page = 0, 15 do records = records + call('HLEN', first .. math.floor(page / 4) .. page % 4) end
+  local depth, average = head.depths[1], records / 16
+  while depth < MAX_DEPTH and average > PLANNED do depth, average = depth + 1, average / 4 end
+  while depth > MIN_DEPTH and average * 4 <= PLANNED do depth, average = depth - 1, average * 4 end
   return depth
 end
 
@@ -59,8 +57,8 @@ local function readHead(key)
     return head
   end
   local retention
-  head.epoch, head.last, head.count, retention = unpack(HEAD, text)
-  if retention < ownRetention then retention = ownRetention end
+  head.epoch, head.last, retention = unpack(HEAD, text)
+  if retention < ownRetention then retention, head.changed = ownRetention, true end
   head.retention = retention
   local forgotten, prefix, place = string.format(TIME, now - retention), key .. ':', 0
   for at = HEAD_BYTES + 1, #text, SLICE_BYTES do
@@ -69,23 +67,22 @@ local function readHead(key)
     local opened = sub(text, at, at + SLICE_BYTES - 2)
     slices[place], depths[place], prefixes[place] = opened, byte(text, at + SLICE_BYTES - 1), prefix .. opened .. ':'
   end
-  head.full = fullAt(depths[1])
-  if now >= tonumber(slices[1], 16) + retention / 2 then openSlice(head, depthFor(head.count)) end
+  if now >= tonumber(slices[1], 16) + retention / 2 then openSlice(head, fittingDepth(head)) end
   return head
 end
 
 local function saveHead(head)
-  local text = pack(HEAD, head.epoch, head.last, head.count, head.retention)
+  local text = pack(HEAD, head.epoch, head.last, head.retention)
   for place = 1, #head.slices do text = text .. head.slices[place] .. string.char(head.depths[place]) end
   call('SET', head.key, text, 'PX', head.retention * 3)
 end
 
--- Grows also where the identity is forgotten or the data are lost, because it begins with the time.
-local function nextFence(head)
-  local fence = head.last + 1
+-- Higher than the fence that is recorded, and than those that were given back and are recorded no more; beyond that it
+-- is the time, so that it grows also where the identity is forgotten or the data are lost.
+local function nextFence(head, recorded)
+  local fence = math.max(head.last, recorded) + 1
   if fence < micros then fence = micros end
   head.last = fence
-  head.changed = true
   return fence
 end
 
@@ -117,10 +114,11 @@ local function find(head, digest, page)
 end
 
 local function added(head, newest)
-  head.count = head.count + 1
-  head.changed = true
-  if call('HLEN', newest) == 1 then
+  local records = call('HLEN', newest)
+  if records == 1 then
     call('PEXPIREAT', newest, tonumber(head.slices[1], 16) + math.ceil(head.retention * 1.5))
+  elseif records >= FULL and head.depths[1] < MAX_DEPTH then
+    openSlice(head, math.min(head.depths[1] + 2, MAX_DEPTH))
   end
 end
 

@@ -27,9 +27,7 @@ local position, place = 1, #replies
 while position <= #items do
   local bucket, flag, digest, page, token, number
   bucket, flag, digest, page, token, number, position = unpack('${itemFormat}', items, position)
-  local head = heads[bucket]
-  if head.count >= head.full then openSlice(head, math.min(head.depths[1] + 2, MAX_DEPTH)) end
-  local answer, detail = step(head, flag, digest, page, token, number)
+  local answer, detail = step(heads[bucket], flag, digest, page, token, number)
   place = place + 1
   replies[place] = answer
   if detail then

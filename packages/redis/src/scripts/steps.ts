@@ -13,7 +13,7 @@ local function step(head, flag, digest, page, token, lease)
   local newest = newestPage(head, page)
   local record, foundIn = findInOlder(head, digest, page)
   if not record then
-    local fence = nextFence(head)
+    local fence = nextFence(head, 0)
     if call('HSETNX', newest, digest, pack(IN_PROGRESS, NEW, fence, now + lease, token)) == 1 then
       added(head, newest)
       return MINE, fence
@@ -24,12 +24,12 @@ local function step(head, flag, digest, page, token, lease)
   if state == COMPLETED then return IS_DONE, 0 end
   if state == HELD then
     if flag == 0 then return IS_HELD, 0 end
-    state, fence = REDRIVEN, nextFence(head)
+    state, fence = REDRIVEN, nextFence(head, fence)
   else
     local _, _, leasedUntil, owner = unpack(IN_PROGRESS, record)
     if owner ~= token then
       if leasedUntil > now then return IS_BUSY, leasedUntil - now end
-      state, fence = TAKEN_OVER, nextFence(head)
+      state, fence = TAKEN_OVER, nextFence(head, fence)
     end
   end
   write(head, newest, digest, pack(IN_PROGRESS, state, fence, now + lease, token), foundIn)
@@ -101,10 +101,11 @@ local function step(head, _, digest, page, token, fence)
   if state >= COMPLETED or recorded ~= fence or sub(record, 15) ~= token then return 0 end
   if state == NEW then
     call('HDEL', foundIn, digest)
+    head.last, head.changed = math.max(head.last, fence), true
   elseif state == REDRIVEN then
-    write(head, newest, digest, pack(ENDED, HELD, nextFence(head)), foundIn)
+    write(head, newest, digest, pack(ENDED, HELD, nextFence(head, fence)), foundIn)
   else
-    write(head, newest, digest, pack(IN_PROGRESS, TAKEN_OVER, nextFence(head), now, NOBODY), foundIn)
+    write(head, newest, digest, pack(IN_PROGRESS, TAKEN_OVER, nextFence(head, fence), now, NOBODY), foundIn)
   end
   return 1
 end
