@@ -54,7 +54,8 @@ export class ProcessShop implements Shop {
     return [...this.#processes.values()]
   }
 
-  tally(): Tally {
+  async tally(): Promise<Tally> {
+    await Promise.allSettled(serviceNames.map(name => this.ask(name, control => control.status({ outbox: false }))))
     return sumOfTallies([...this.#tallies.values()])
   }
 

@@ -66,7 +66,7 @@ async function run(parts: Run): Promise<RunResult> {
   return {
     survey,
     ledgers,
-    tally: stage.shop.tally(),
+    tally: await stage.shop.tally(),
     invariants: await checkInvariants(ledgers, input),
     latencies,
     emailsSentTwice: sentTwice,
@@ -80,15 +80,16 @@ async function run(parts: Run): Promise<RunResult> {
 
 /** Places all orders while whatever is to go wrong goes wrong; resolves with what has not ended. */
 async function untilEnded(
-  { options: { files, survey }, stage: { shop, trouble }, progress }: Run,
+  { options: { files, survey }, stage: { shop, trouble }, mailServer, progress }: Run,
   reject: (line: RejectedLine) => void,
 ): Promise<readonly string[]> {
   const placing = { placed: 0 }
   const over = new AbortController()
   const causing = trouble?.cause(over.signal) ?? Promise.resolve()
   const orders = streamOrders(files, survey, reject)
+  const countEmails = (): number => mailServer.mails.length
   const ending = Promise.all([
-    watch({ shop, placing, total: survey.orders, trouble, progress }, over.signal),
+    watch({ shop, placing, total: survey.orders, countEmails, trouble, progress }, over.signal),
     placeAll({ shop, orders, placing, trouble }),
   ])
   try {

@@ -12,7 +12,7 @@ export interface Shop extends AsyncDisposable {
   /** Rejects while the service cannot be asked. */
   ask<Answer>(service: ServiceName, question: (control: ServiceControl) => Promise<Answer>): Promise<Answer>
   /** What all services together did so far, as far as they could tell. */
-  tally(): Tally
+  tally(): Promise<Tally>
   /** Rejects when a service is not to be had any more; never resolves. */
   readonly broken: Promise<never>
 }

@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => folder[Symbol.dispose]())
 
-it.each(['rabbitmq'])(
+it.each(['kafka', 'rabbitmq'])(
   'ends to the penny on %s while services, broker, Postgres and Redis are killed',
   { timeout: busyMachineMs },
   async broker => {

@@ -34,8 +34,8 @@ export class OneProcessShop implements Shop {
     return shop
   }
 
-  tally(): Tally {
-    return { ...this.#tally }
+  tally(): Promise<Tally> {
+    return Promise.resolve({ ...this.#tally })
   }
 
   ask<Answer>(name: ServiceName, question: (control: ServiceControl) => Promise<Answer>): Promise<Answer> {
