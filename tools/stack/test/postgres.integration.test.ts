@@ -1,6 +1,4 @@
 import { existsSync } from 'node:fs'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { Client } from 'pg'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
@@ -12,6 +10,7 @@ import {
   startTcpProxy,
 } from '../src/index.ts'
 import { isProgram, openAddresses, runningCheck, volumesCheck } from './server-place.ts'
+import { occupyPort } from './occupied-port.ts'
 import { describeByWay } from './ways.ts'
 
 async function start(options: StartPostgresOptions = {}): Promise<PostgresServer> {
@@ -187,10 +186,9 @@ describeByWay('a Postgres that does not come up', way => {
   it('says so when somebody else took its port while it was down', async () => {
     const server = await start({ startTimeoutMs: way === 'programs' ? 300 : 30_000 })
     await server.kill()
-    const other = createServer().listen(Number(new URL(server.url).port), '127.0.0.1')
-    await once(other, 'listening')
+    const other = await occupyPort(server.url)
     await expect(server.restart()).rejects.toThrow(/address already in use/i)
-    await new Promise(resolve => other.close(resolve))
+    await other[Symbol.asyncDispose]()
     await server.restart()
     expect(await ask(server.url, 'SELECT 1')).toBe(1)
   })

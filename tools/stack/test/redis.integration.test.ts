@@ -1,9 +1,8 @@
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { type RedisServer, startRedis, type StartRedisOptions } from '../src/index.ts'
 import { askRedis } from './redis-client.ts'
 import { runningCheck } from './server-place.ts'
+import { occupyPort } from './occupied-port.ts'
 import { describeByWay } from './ways.ts'
 
 async function start(options: StartRedisOptions = {}): Promise<RedisServer> {
@@ -56,10 +55,9 @@ describeByWay('a Redis of our own', () => {
   it('says so when somebody else took its port while it was down', async () => {
     const server = await start()
     await server.kill()
-    const other = createServer().listen(Number(new URL(server.url).port), '127.0.0.1')
-    await once(other, 'listening')
+    const other = await occupyPort(server.url)
     await expect(server.restart()).rejects.toThrow(/address already in use/i)
-    await new Promise(resolve => other.close(resolve))
+    await other[Symbol.asyncDispose]()
     await server.restart()
     expect(await askRedis(server.url, 'PING')).toBe('+PONG\r\n')
   })
