@@ -146,9 +146,13 @@ function openFetching(link: Link): Promise<unknown> {
 
 function openingFailure(error: unknown): RequestFailure {
   const name = nameOf(error)
-  if (name === 'KafkaJSSASLAuthenticationError') return 'denied'
+  if (name === 'KafkaJSSASLAuthenticationError') return lostInLogin.test(messageOf(error)) ? 'unsent' : 'denied'
   return isUnsupported(error) ? 'unsupported' : 'unsent'
 }
+
+/** A login that has no answer fails by the same name, without a cause: by the words of kafkajs 2.2.4, and of `#failure`. */
+const lostInLogin =
+  /: (?:Closed connection|Connection (?:error: |timeout|closed by)|Not connected|Request .* timed out|.*\bno answer \()/
 
 function isUnsupported(error: unknown): boolean {
   const name = nameOf(error)
