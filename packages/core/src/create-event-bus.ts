@@ -109,7 +109,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     this.held = groupHeldEvents({ group: this.#group, store: this.#hold, wake: () => this.#wake() })
   }
 
-  async publish(type: string, data: unknown, options?: PublishOptions): Promise<Receipt> {
+  publish(type: string, data: unknown, options?: PublishOptions): Promise<Receipt> {
     return this.#publishFrom(undefined, type, data, options ?? {})
   }
 
@@ -275,25 +275,36 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
     })
   }
 
-  async #publishFrom(
+  /** Never throws. Makes a single promise where nothing on the way needs one: most of what a publish costs are promises. */
+  #publishFrom(
     cause: Cause | undefined,
     type: string,
     data: unknown,
     options: PublishOptions,
     run?: Run,
   ): Promise<Receipt> {
-    if (this.#isClosed()) throw closed(this.service)
-    const event = await this.#factory.prepare(type, data, options, cause)
-    return this.#publish(event, { delayMs: options.delayMs ?? 0, run })
+    try {
+      if (this.#isClosed()) throw closed(this.service)
+      const event = this.#factory.prepareNow(type, data, options, cause)
+      const how = { delayMs: options.delayMs ?? 0, run }
+      return event instanceof Promise ? event.then(one => this.#publish(one, how)) : this.#publish(event, how)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
-  async #send(event: PreparedEvent, { delayMs, run }: Sending): Promise<Receipt> {
+  #send(event: PreparedEvent, how: Sending): Promise<Receipt> {
+    const { delayMs } = how
     const { driver, publisher } = this.#route(event.topic)
     checkTopicName(driver, event.topic)
     if (!Number.isFinite(delayMs) || delayMs < 0) {
       throw new MekongError('INVALID_EVENT', `delayMs of ${event.type} must be zero or more milliseconds`)
     }
-    if (delayMs <= driver.capabilities.publishDelayMs) return publisher.send(event, { delayMs, run })
+    if (delayMs <= driver.capabilities.publishDelayMs) return publisher.send(event, how)
+    return this.#schedulePublish(event, driver, delayMs)
+  }
+
+  async #schedulePublish(event: PreparedEvent, driver: Driver, delayMs: number): Promise<Receipt> {
     const { schedule } = this.#options
     if (schedule === undefined) {
       throw new MekongError(

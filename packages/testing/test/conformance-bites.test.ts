@@ -187,7 +187,7 @@ const defects: readonly {
 
 describe('the conformance kit', () => {
   for (const { defect, driver, found } of defects) {
-    it(`finds a driver that ${defect}`, async () => {
+    it(`finds a driver that ${defect}`, { timeout: 20_000 }, async () => {
       await expect(runCase(caseNamed(found), { ...harness(driver), patienceMs: 400 }, seed)).rejects.toThrow(
         `MEKONG_SEED=${seed}`,
       )

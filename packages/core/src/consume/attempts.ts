@@ -33,6 +33,15 @@ export type Outcome =
   /** Its partition, its claim or the time of closing is gone. */
   | { readonly is: 'aborted' }
 
+/** Attempts that follow each other at once. */
+interface Row {
+  readonly onEnd: (outcome: Outcome) => void
+  readonly startedAt: number
+  readonly spentMs: number
+  /** Which of them it is. */
+  readonly inRow: number
+}
+
 /** How long an event that another owner works on is left alone when nobody can say for how long that is. */
 export const busyPauseMs = 1000
 
@@ -49,30 +58,53 @@ export class Attempts {
     this.#handle = compile(options)
   }
 
-  async run(work: Work): Promise<Outcome> {
+  run(work: Work): Promise<Outcome> {
+    return new Promise(resolve => this.begin(work, resolve))
+  }
+
+  /** The same without a promise, for every message that comes: `onEnd` is called once, in a later turn. */
+  begin(work: Work, onEnd: (outcome: Outcome) => void): void {
+    const startedAt = this.#options.clock.monotonic()
+    const { problem } = work.envelope
+    if (problem !== undefined) queueMicrotask(() => onEnd(this.#failed(work, { is: 'dead', error: problem })))
+    else if (work.gone !== undefined) queueMicrotask(() => onEnd({ is: 'aborted' }))
+    else this.#attempt(work, { onEnd, startedAt, spentMs: 0, inRow: 1 }, startedAt)
+  }
+
+  #attempt(work: Work, row: Row, now: number): void {
+    const { subscription, publishFrom } = this.#options
+    work.attempts++
+    const context = new EventContext(work, subscription, publishFrom)
+    const run = new TimedRun(this.#timing, work, error => {
+      if (error === undefined) this.#succeeded(work, row, context)
+      else void this.#judge(work, row, error)
+    })
+    run.watch(this.#handled(work, context), now)
+  }
+
+  #succeeded(work: Work, { onEnd, startedAt }: Row, { isDuplicate }: EventContext): void {
+    const { clock, observe, subscription } = this.#options
+    if (isDuplicate) observe?.({ is: 'duplicate', by: 'inbox', ...named(subscription, work) })
+    onEnd({ is: 'completed', tookMs: observe === undefined ? 0 : clock.monotonic() - startedAt })
+  }
+
+  async #judge(work: Work, row: Row, error: unknown): Promise<void> {
     const { clock, random, observe, subscription } = this.#options
-    if (work.envelope.problem !== undefined) return this.#failed(work, { is: 'dead', error: work.envelope.problem })
-    const startedAt = clock.monotonic()
-    let spentMs = 0
-    for (let inRow = 1; ; inRow++) {
-      if (work.gone !== undefined) return { is: 'aborted' }
-      work.attempts++
-      const error = await this.#once(work, inRow === 1 ? startedAt : clock.monotonic())
-      if (error === undefined) return { is: 'completed', tookMs: clock.monotonic() - startedAt }
-      if (isMekongError(error) && error.code === 'BUSY') {
-        work.attempts--
-        observe?.({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
-        return { is: 'busy' }
-      }
-      if (work.gone !== undefined) return { is: 'aborted' }
-      const failure = { error, attempt: work.attempts, inRow: work.isOverrun ? Infinity : inRow, spentMs }
-      work.rearm()
-      const step = nextStep(subscription.retry, failure, random)
-      if (step.is !== 'retry') return this.#failed(work, { ...step, error })
-      this.#report(work, error, 'retry')
-      spentMs += step.afterMs
-      await wait(clock, step.afterMs, work.abortion.signal)
+    if (isMekongError(error) && error.code === 'BUSY') {
+      work.attempts--
+      observe?.({ is: 'busy', forMs: busyPauseMs, ...named(subscription, work) })
+      return row.onEnd({ is: 'busy' })
     }
+    if (work.gone !== undefined) return row.onEnd({ is: 'aborted' })
+    const { inRow, spentMs } = row
+    const failure = { error, attempt: work.attempts, inRow: work.isOverrun ? Infinity : inRow, spentMs }
+    work.rearm()
+    const step = nextStep(subscription.retry, failure, random)
+    if (step.is !== 'retry') return row.onEnd(this.#failed(work, { ...step, error }))
+    this.#report(work, error, 'retry')
+    await wait(clock, step.afterMs, work.abortion.signal)
+    if (work.gone !== undefined) return row.onEnd({ is: 'aborted' })
+    this.#attempt(work, { ...row, spentMs: spentMs + step.afterMs, inRow: inRow + 1 }, clock.monotonic())
   }
 
   /** Its handler was started so often, and each time its process ended first. */
@@ -93,28 +125,15 @@ export class Attempts {
     observe?.({ is: 'attempt-failed', attempt: work.attempts, error, next, ...named(subscription, work) })
   }
 
-  /** One run: undefined when it succeeded, else what was thrown. */
-  #once(work: Work, now: number): Promise<unknown> {
-    const { subscription, publishFrom } = this.#options
-    const context = new EventContext(work, subscription, publishFrom)
-    return new Promise(resolve => {
-      const run = new TimedRun(this.#timing, work, error => {
-        if (error === undefined && context.isDuplicate) this.#reportDuplicate(work)
-        resolve(error)
-      })
-      run.begin(() => this.#readAndHandle(work, context), now)
-    })
-  }
-
-  #readAndHandle({ envelope, message }: Work, context: HandlerContext): unknown {
-    const { attributes } = envelope
-    const event = readData(definitionOf(attributes.type, this.#options.contract), attributes, message)
-    return event instanceof Promise ? event.then(read => this.#handle(read, context)) : this.#handle(event, context)
-  }
-
-  #reportDuplicate(work: Work): void {
-    const { observe, subscription } = this.#options
-    observe?.({ is: 'duplicate', by: 'inbox', ...named(subscription, work) })
+  #handled({ envelope, message }: Work, context: HandlerContext): Promise<unknown> {
+    try {
+      const { attributes } = envelope
+      const event = readData(definitionOf(attributes.type, this.#options.contract), attributes, message)
+      if (event instanceof Promise) return event.then(read => this.#handle(read, context))
+      return Promise.resolve(this.#handle(event, context))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
 

@@ -65,6 +65,11 @@ export class ClaimBook {
     return this.#completions.ask(work)
   }
 
+  /** The same without a promise. */
+  tellComplete(work: Work, onAnswer: (isOurs: boolean | undefined) => void): void {
+    this.#completions.tell(work, onAnswer)
+  }
+
   hold(work: Work): Promise<boolean | undefined> {
     return this.#holds.ask(work)
   }

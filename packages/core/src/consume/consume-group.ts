@@ -99,7 +99,9 @@ export class ConsumeGroup {
     for (const runner of this.#heldRunners) runner.wake()
   }
 
+  /** Nothing more begins from now on, however long the broker takes to hear of it. */
   async stop(): Promise<void> {
+    for (const runner of [...this.#runners, ...this.#heldRunners]) runner.stop()
     await this.#consumer.stop()
   }
 

@@ -1,7 +1,8 @@
+import { AgeList, type Aging } from '../age-list.ts'
 import type { Clock } from '../clock.ts'
 
 /** What has a deadline. */
-export interface Timed {
+export interface Timed extends Aging {
   /** By the monotonic clock; written by `Deadlines`. */
   endsAt: number
   expire(): void
@@ -13,7 +14,7 @@ export interface Timed {
 export class Deadlines {
   readonly #clock: Clock
   readonly #ms: number
-  readonly #waiting = new Set<Timed>()
+  readonly #waiting = new AgeList<Timed>()
   #cancelTimer: (() => void) | undefined
 
   constructor(clock: Clock, ms: number) {
@@ -29,7 +30,7 @@ export class Deadlines {
   }
 
   clear(timed: Timed): void {
-    this.#waiting.delete(timed)
+    this.#waiting.remove(timed)
   }
 
   #arm(ms: number): void {
@@ -38,10 +39,10 @@ export class Deadlines {
 
   #expireDue(): void {
     const now = this.#clock.monotonic()
-    for (const timed of this.#waiting) {
-      if (timed.endsAt > now) return this.#arm(timed.endsAt - now)
-      this.#waiting.delete(timed)
-      timed.expire()
+    for (let { oldest } = this.#waiting; oldest !== undefined; { oldest } = this.#waiting) {
+      if (oldest.endsAt > now) return this.#arm(oldest.endsAt - now)
+      this.#waiting.remove(oldest)
+      oldest.expire()
     }
     this.#cancelTimer = undefined
   }

@@ -28,6 +28,9 @@ export class Entry {
   isEnding = false
   /** Its lane was spilled while it ran: its end is told to the hold store. */
   spill: HoldLease | undefined
+  /** Its neighbours in its lane. */
+  older: this | undefined
+  younger: this | undefined
   /** Usually there is one. */
   #deliveries: readonly Delivery[]
 

@@ -5,7 +5,6 @@ import type {
   Driver,
   Incoming,
   Partition,
-  Settlement,
   Sink,
   SubscribeOptions,
   TopicSubscription,

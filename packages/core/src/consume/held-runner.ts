@@ -64,10 +64,15 @@ export class HeldRunner {
     work.abort(new MekongError('FENCED', 'another owner took the event over', { retryable: true }))
   }
 
-  /** Finishes the events at work; lanes not begun stay due. At `signal` their handlers are told to stop. */
-  async drain(signal: AbortSignal): Promise<void> {
+  /** Nothing more begins. */
+  stop(): void {
     this.#stopping.abort()
     this.wake()
+  }
+
+  /** Finishes the events at work; lanes not begun stay due. At `signal` their handlers are told to stop. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.stop()
     const abort = (): void => {
       for (const work of this.#works)
         work.abort(new MekongError('HANDLER_ABORTED', 'the event bus closes', { retryable: true }))

@@ -1,3 +1,4 @@
+import { AgeList } from '../age-list.ts'
 import type { ClaimBook } from './claim-book.ts'
 import type { Verdict } from './delivery.ts'
 import type { Entry } from './entry.ts'
@@ -12,8 +13,8 @@ export interface LaneBoardOptions {
   readonly parkedKeys: ParkedKeys | undefined
   readonly slots: Slots
   readonly book: ClaimBook
-  /** The head of its lane has its turn. Never rejects. */
-  readonly run: (entry: Entry) => Promise<void>
+  /** The head of its lane has its turn, until `turnOver` is called, once and later. */
+  readonly run: (entry: Entry) => void
 }
 
 const overDurably: Verdict = { is: 'over', durable: true }
@@ -27,7 +28,8 @@ export class LaneBoard {
   readonly #options: LaneBoardOptions
   readonly #entries = new Map<string, Entry>()
   readonly #lanes = new Map<string, Lane>()
-  readonly #ready = new Set<Lane>()
+  /** Whose turn comes when a handler is free. */
+  readonly #ready = new AgeList<Lane>()
   readonly #attemptsMade = new Map<string, number>()
   #whenIdle: (() => void)[] = []
   #isClosing = false
@@ -161,18 +163,17 @@ export class LaneBoard {
 
   #dispatch(): void {
     if (this.#isClosing) return
-    for (const lane of this.#ready) {
-      const head = lane.head
+    for (let lane = this.#ready.oldest; lane !== undefined; lane = this.#ready.oldest) {
+      const { head } = lane
       const isReady = head?.state === 'ready'
       if (isReady && !this.#options.slots.take()) return
-      this.#ready.delete(lane)
-      if (isReady) void this.#turn(lane, head)
+      this.#ready.remove(lane)
+      if (isReady) this.#options.run(head)
       else this.#idle(lane)
     }
   }
 
-  async #turn(lane: Lane, head: Entry): Promise<void> {
-    await this.#options.run(head)
+  turnOver({ lane }: Entry): void {
     this.#idle(lane)
     this.#options.slots.give()
     this.checkIdle()

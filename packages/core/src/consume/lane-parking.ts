@@ -154,5 +154,5 @@ async function moving<T>(lane: Lane, work: () => Promise<T> | undefined): Promis
 function leadingClaimed(lane: Lane): readonly Entry[] {
   const entries = lane.entries()
   const end = entries.findIndex(entry => entry.state !== 'ready' && entry.state !== 'running')
-  return end < 0 ? [...entries] : entries.slice(0, end)
+  return end < 0 ? entries : entries.slice(0, end)
 }

@@ -1,3 +1,4 @@
+import { AgeList } from '../age-list.ts'
 import type { Entry } from './entry.ts'
 
 /** The events of one key in arrival order, one at a time; an event without order has a lane of its own. */
@@ -12,37 +13,31 @@ export class Lane {
   moving: Promise<void> | undefined
   /** A dead event stopped it; nothing runs before a restart. */
   stopped = false
-  #entries: Entry[] = []
-  #first = 0
+  /** Its neighbours among those that wait for a free handler. */
+  older: this | undefined
+  younger: this | undefined
+  readonly #entries = new AgeList<Entry>()
 
   constructor(key: string | undefined) {
     this.key = key
   }
 
   get head(): Entry | undefined {
-    return this.#entries[this.#first]
+    return this.#entries.oldest
   }
 
   push(entry: Entry): void {
-    this.#entries.push(entry)
-  }
-
-  /** In order; does not copy unless asked to keep. */
-  entries(): readonly Entry[] {
-    return this.#first === 0 ? this.#entries : this.#entries.slice(this.#first)
+    this.#entries.add(entry)
   }
 
   remove(entry: Entry): void {
-    if (this.head === entry) {
-      this.#first++
-      // Moves the rest only when most of the array is behind: constant work for each event on average.
-      if (this.#first > 32 && this.#first * 2 > this.#entries.length) {
-        this.#entries = this.#entries.slice(this.#first)
-        this.#first = 0
-      }
-      return
-    }
-    const index = this.#entries.indexOf(entry, this.#first)
-    if (index >= 0) this.#entries.splice(index, 1)
+    this.#entries.remove(entry)
+  }
+
+  /** In order. */
+  entries(): Entry[] {
+    const entries: Entry[] = []
+    for (let entry = this.head; entry !== undefined; entry = entry.younger) entries.push(entry)
+    return entries
   }
 }

@@ -24,11 +24,14 @@ export class RoundTrips<Item, Answer> {
   }
 
   ask(item: Item): Promise<Answer | undefined> {
-    return new Promise(resolve => {
-      this.#items.push(item)
-      this.#waiting.push(resolve)
-      this.#travelling ??= this.#travel()
-    })
+    return new Promise(resolve => this.tell(item, resolve))
+  }
+
+  /** The same without a promise, for every message that comes. */
+  tell(item: Item, onAnswer: (answer: Answer | undefined) => void): void {
+    this.#items.push(item)
+    this.#waiting.push(onAnswer)
+    this.#travelling ??= this.#travel()
   }
 
   /** In one call, as far as a call is long enough. */
@@ -39,11 +42,7 @@ export class RoundTrips<Item, Answer> {
       const take = (answer: Answer | undefined): void => {
         if (answers.push(answer) === items.length) resolve(answers)
       }
-      for (const item of items) {
-        this.#items.push(item)
-        this.#waiting.push(take)
-      }
-      this.#travelling ??= this.#travel()
+      for (const item of items) this.tell(item, take)
     })
   }
 
@@ -59,7 +58,7 @@ export class RoundTrips<Item, Answer> {
       const items = this.#items.splice(0, maxInOneTrip)
       const waiting = this.#waiting.splice(0, maxInOneTrip)
       const answers = await persist(() => this.#call(items), this.#options)
-      for (const [index, answer] of waiting.entries()) answer(answers?.[index])
+      for (let index = 0; index < waiting.length; index++) waiting[index]!(answers?.[index])
     }
     this.#travelling = undefined
   }

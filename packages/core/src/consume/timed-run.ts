@@ -25,6 +25,8 @@ export class TimedRun implements Timed {
   #timeout: MekongError | undefined
   #cancelGrace: (() => void) | undefined
   endsAt = 0
+  older: this | undefined
+  younger: this | undefined
 
   /** `onEnd` is called once, with what was thrown, or with undefined for success. */
   constructor(options: TimedRunOptions, work: Work, onEnd: (error: unknown) => void) {
@@ -34,17 +36,13 @@ export class TimedRun implements Timed {
     this.#onEnd = onEnd
   }
 
-  /** `now`: by the monotonic clock. */
-  begin(handle: () => unknown, now: number): void {
+  /** What the handler, which has just begun, gave: the run ends with it, in a later turn. */
+  watch(handled: Promise<unknown>, now: number): void {
     this.#options.deadlines.set(this, now)
-    let handled: unknown
-    try {
-      handled = handle()
-    } catch (error) {
-      return this.#fail(error)
-    }
-    if (isThenable(handled)) handled.then(this.#succeed, this.#fail)
-    else this.#succeed()
+    handled.then(
+      () => this.#end(undefined),
+      (error: unknown) => this.#fail(error),
+    )
   }
 
   expire(): void {
@@ -59,9 +57,7 @@ export class TimedRun implements Timed {
     })
   }
 
-  readonly #succeed = (): void => this.#end(undefined)
-
-  readonly #fail = (error: unknown): void => {
+  #fail(error: unknown): void {
     const { name } = this.#options.subscription
     const failure = error ?? new MekongError('HANDLER_FAILED', `the handler of ${name} rejected with nothing`)
     this.#end(this.#timeout ?? failure)
@@ -71,12 +67,8 @@ export class TimedRun implements Timed {
     // It may end at last, after it was given up.
     if (this.#isOver) return
     this.#isOver = true
-    this.#options.deadlines.clear(this)
-    this.#cancelGrace?.()
+    if (this.#timeout === undefined) this.#options.deadlines.clear(this)
+    else this.#cancelGrace?.()
     this.#onEnd(error)
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }

@@ -146,13 +146,17 @@ function readHeaders(message: Decodable): EventAttributes['headers'] {
   let headers: Record<string, string> | undefined
   let count = 0
   let characters = 0
-  for (const [name, value] of message.headers.entries()) {
+  const read = (value: string, name: string): void => {
     characters += name.length + value.length
     if (++count > readLimits.headers) throw undecodable(`more than ${readLimits.headers} headers`)
     if (characters > readLimits.headerCharacters)
       throw undecodable(`headers of more than ${readLimits.headerCharacters} characters`)
     if (!knownHeaders.has(name)) (headers ??= record())[name] = value
   }
+  const entries = message.headers.entries()
+  // A map's own loop makes no pair for each entry.
+  if (entries instanceof Map) entries.forEach(read)
+  else for (const [name, value] of entries) read(value, name)
   return headers ?? noHeaders
 }
 

@@ -30,6 +30,13 @@ export interface EventFactory {
    * @throws MekongError UNKNOWN_EVENT_TYPE, INVALID_DATA, INVALID_EVENT (key, id, headers or versions that are not allowed)
    */
   prepare(type: string, data: unknown, options?: PublishOptions, cause?: Cause): Promise<PreparedEvent>
+  /** The same; a promise only where the schema is asynchronous, or one ahead of it is, and what is refused is thrown. */
+  prepareNow(
+    type: string,
+    data: unknown,
+    options?: PublishOptions,
+    cause?: Cause,
+  ): PreparedEvent | Promise<PreparedEvent>
 }
 
 /** Characters of an id, a key, a correlation id. */
@@ -55,15 +62,14 @@ export function createEventFactory(options: EventFactoryOptions): EventFactory {
     return cause?.nextId(type, key) ?? uuid()
   }
 
-  return {
-    async prepare(type, data, options = {}, cause) {
-      const definition = definitionOf(type, contract)
-      const topic = definition?.topic ?? type
-      const version = versionOf(type, options.schemaVersion, definition)
-      const checked = definition === undefined ? data : checkData(type, definition, { data, version })
-      const body = encode(type, data)
-      const output = await inTurn(topic, checked)
+  const prepareNow: EventFactory['prepareNow'] = (type, data, options = {}, cause) => {
+    const definition = definitionOf(type, contract)
+    const topic = definition?.topic ?? type
+    const version = versionOf(type, options.schemaVersion, definition)
+    const checked = definition === undefined ? data : checkData(type, definition, { data, version })
+    const body = encode(type, data)
 
+    const put = (output: unknown): PreparedEvent => {
       const key = keyOf(type, options.key, definition, output)
       const id = idOf(type, key, options, cause)
       const correlationId = optionalAttribute('correlationId', options.correlationId) ?? cause?.correlationId ?? id
@@ -80,9 +86,16 @@ export function createEventFactory(options: EventFactoryOptions): EventFactory {
       }
       if (key !== undefined) headers['ce-partitionkey'] = key
       if (causationId !== undefined) headers['ce-causationid'] = causationId
-      Object.assign(headers, applicationHeaders(options.headers))
+      if (options.headers !== undefined) Object.assign(headers, applicationHeaders(options.headers))
       return { id, type, topic, key, headers, body: body.bytes }
-    },
+    }
+    const output = inTurn(topic, checked)
+    return output instanceof Promise ? output.then(put) : put(output)
+  }
+
+  return {
+    prepareNow,
+    prepare: async (type, data, options, cause) => prepareNow(type, data, options, cause),
   }
 }
 

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { requirePositiveInteger } from '../consume/consume-tuning.ts'
 import { MekongError } from '../error.ts'
-import { AgeList } from './age-list.ts'
+import { AgeList } from '../age-list.ts'
 import type { Claim, ClaimAnswer, ClaimRequest, IdempotencyStore } from './idempotency-store.ts'
 
 export interface MemoryIdempotencyOptions {

@@ -174,6 +174,25 @@ describe('close', () => {
     expect([broker.joined[0]!.isClosed, broker.isClosed]).toEqual([true, true])
   })
 
+  it('begins nothing while the broker takes its time to stop', async () => {
+    const { broker, bus, begun, finish, fail, clock } = await consuming({
+      subscription: { concurrency: 1, retry: { maxAttempts: 2, immediate: 0, delayMs: 10 } },
+    })
+    broker.deliver(await broker.assign(), 'a1', 'b1', 'c1')
+    await fail('a1')
+    let stopped = (): void => undefined
+    broker.on.stop = () => new Promise(resolve => (stopped = resolve))
+    const closed = watched(bus.close())
+    await finish('b1')
+    // Time for the event that was delayed.
+    await clock.advance(1000)
+    expect(begun).toEqual(['a1', 'b1'])
+    stopped()
+    await clock.settle()
+    expect(closed.ended()).toBe('resolved')
+    expect(broker.settled).toEqual(['a1 acknowledge', 'b1 acknowledge'])
+  })
+
   it('gives the claims of what did not run back before it is done', async () => {
     const { broker, bus, claims, finish, idempotency, clock } = await consuming()
     broker.deliver(await broker.assign(), 'a1', 'a2', 'a3')

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { Deadlines } from '../../src/consume/deadlines.ts'
 import { virtualClock } from '../virtual-clock.ts'
 
+const unset = { endsAt: 0, older: undefined, younger: undefined }
+
 describe('deadlines', () => {
   it('come exactly after their length, unless they were taken back', async () => {
     const plans = fc.array(fc.record({ at: fc.nat(300), takenBackAfter: fc.option(fc.nat(250)) }), { maxLength: 15 })
@@ -13,7 +15,10 @@ describe('deadlines', () => {
         const expired: string[] = []
         for (const [index, { at, takenBackAfter }] of plan.entries()) {
           clock.after(at, () => {
-            const timed = { endsAt: 0, expire: () => void expired.push(`${index} at ${clock.monotonic()}`) }
+            const timed = {
+              ...unset,
+              expire: () => void expired.push(`${index} at ${clock.monotonic()}`),
+            }
             deadlines.set(timed)
             if (takenBackAfter !== null) clock.after(takenBackAfter, () => deadlines.clear(timed))
           })
@@ -41,7 +46,7 @@ describe('deadlines', () => {
       },
     }
     const deadlines = new Deadlines(clock, 100)
-    for (let set = 0; set < 100; set++) deadlines.set({ endsAt: 0, expire: () => undefined })
+    for (let set = 0; set < 100; set++) deadlines.set({ ...unset, expire: () => undefined })
     expect(timers).toEqual(['background'])
   })
 })

@@ -15,7 +15,7 @@ export interface Journal {
   readonly length: number
   /** The last lines, oldest first. */
   tail(): string
-  /** What happened to a key around the first time that `event`, one of its events, was completed; else at last. */
+  /** What happened to a key around the last time that `event`, one of its events, was completed; else at last. */
   around(key: string, event: string): string
 }
 
@@ -42,7 +42,7 @@ export function journal(clock: Clock, patienceMs: number): Journal {
     tail: () => lines.slice(-MAX_SHOWN_LINES).join('\n'),
     around(key, event) {
       const about = linesAbout(key, lines)
-      const at = about.findIndex(line => line.includes(` completed `) && isAbout(line, event))
+      const at = about.findLastIndex(line => line.includes(` completed `) && isAbout(line, event))
       const end = at < 0 ? about.length : at + 10
       return about.slice(Math.max(0, end - MAX_SHOWN_LINES), end).join('\n')
     },

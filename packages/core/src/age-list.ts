@@ -23,8 +23,10 @@ export class AgeList<Item extends Aging> {
     this.#youngest = item
   }
 
+  /** Nothing happens if it is not in it. */
   remove(item: Item): void {
     const { older, younger } = item
+    if (older === undefined && this.#oldest !== item) return
     if (older === undefined) this.#oldest = younger
     else older.younger = younger
     if (younger === undefined) this.#youngest = older
