@@ -1,5 +1,5 @@
 // What the idempotency store costs a message with 100 in flight, beside one SET NX for each message, on the same Redis:
-// wall time of claiming alone, and of claiming and completing; and the bytes that are kept of a message that was handled.
+// wall time and CPU time of claiming alone, and of claiming and completing; and the bytes that are kept of a message that was handled.
 // Run: npm run bench redis, or node --conditions=mekong-source packages/redis/bench/claims.ts [rounds]
 import { randomUUID } from 'node:crypto'
 import { cpus, loadavg } from 'node:os'
@@ -47,6 +47,7 @@ const contenders: Readonly<Record<string, Handle>> = {
 
 interface Measure {
   readonly micros: number
+  readonly nodeMicros: number
   readonly redisMicros: number
 }
 
@@ -55,10 +56,13 @@ async function measure(handle: Handle): Promise<Measure> {
     Array.from({ length: inFlight }, () => `https://shop.example/orders ${randomUUID()}`),
   )
   const cpuBefore = await redisCpuMicros()
+  const nodeBefore = process.cpuUsage()
   const began = performance.now()
   for (const portion of portions) await handle(portion)
   const micros = ((performance.now() - began) * 1000) / messages
-  return { micros, redisMicros: ((await redisCpuMicros()) - cpuBefore) / messages }
+  const { user, system } = process.cpuUsage(nodeBefore)
+  const redisMicros = ((await redisCpuMicros()) - cpuBefore) / messages
+  return { micros, nodeMicros: (user + system) / messages, redisMicros }
 }
 
 async function redisCpuMicros(): Promise<number> {
@@ -93,12 +97,13 @@ console.log(
     `${cpus()[0]?.model}, load at the end ${loadavg()[0]?.toFixed(1)}. ${inFlight} in flight, ${messages} messages a ` +
     `round, ${rounds} rounds in turn: median (least–most).\n`,
 )
-console.log('| | µs a message | CPU µs of Redis a message |\n|---|---:|---:|')
+console.log('| | µs a message | CPU µs of Node | CPU µs of Redis |\n|---|---:|---:|---:|')
 for (const [name, results] of measured) {
   const micros = results.map(result => result.micros)
   const spread = `${Math.min(...micros).toFixed(1)}–${Math.max(...micros).toFixed(1)}`
-  const cpu = median(results.map(result => result.redisMicros)).toFixed(1)
-  console.log(`| ${name} | ${median(micros).toFixed(1)} (${spread}) | ${cpu} |`)
+  const node = median(results.map(result => result.nodeMicros)).toFixed(1)
+  const ofRedis = median(results.map(result => result.redisMicros)).toFixed(1)
+  console.log(`| ${name} | ${median(micros).toFixed(1)} (${spread}) | ${node} | ${ofRedis} |`)
 }
 
 await redis.flushall()
