@@ -1,4 +1,3 @@
-import { MekongError } from '@mekong/core/driver'
 import { Redis, type RedisOptions } from 'ioredis'
 
 /**
@@ -50,9 +49,7 @@ function ownConnection(to: string | RedisOptions, deadlineMs: number): RedisConn
     replyMapping: 'legacy',
   } as const satisfies RedisOptions
   const client =
-    typeof to === 'string'
-      ? new Redis(checkUrl(to), { ...settings, ...must })
-      : new Redis({ ...settings, ...to, ...must })
+    typeof to === 'string' ? new Redis(to, { ...settings, ...must }) : new Redis({ ...settings, ...to, ...must })
   let lastError: unknown
   let becomingReady: Promise<void> | undefined
   client.on('error', error => {
@@ -74,12 +71,10 @@ function ownConnection(to: string | RedisOptions, deadlineMs: number): RedisConn
   }
 }
 
-function checkUrl(url: string): string {
-  if (/^rediss?:\/\/./.test(url) && URL.canParse(url)) return url
-  throw new MekongError('INVALID_CONFIGURATION', 'redisIdempotency: redis is a redis:// or rediss:// URL')
+export function isClient(redis: unknown): redis is RedisClient {
+  return typeof redis === 'object' && redis !== null && 'evalsha' in redis
 }
 
-/** @throws MekongError INVALID_CONFIGURATION */
 export function connectionTo(redis: RedisClient | RedisOptions | string, deadlineMs: number): RedisConnection {
-  return typeof redis === 'object' && 'evalsha' in redis ? givenConnection(redis) : ownConnection(redis, deadlineMs)
+  return isClient(redis) ? givenConnection(redis) : ownConnection(redis, deadlineMs)
 }

@@ -1,7 +1,7 @@
 import type { Observer } from '@mekong/core'
 import { type Clock, MekongError, systemClock } from '@mekong/core/driver'
 import type { RedisOptions } from 'ioredis'
-import type { RedisClient } from './redis-client.ts'
+import { isClient, type RedisClient } from './redis-client.ts'
 
 export interface RedisIdempotencyOptions {
   /**
@@ -41,8 +41,23 @@ export interface ResolvedRedisIdempotencyOptions {
   readonly clock: Clock
 }
 
+const names: readonly string[] = [
+  'redis',
+  'retentionMs',
+  'deadlineMs',
+  'prefix',
+  'buckets',
+  'observe',
+  'clock',
+] satisfies (keyof RedisIdempotencyOptions)[]
+
 /** @throws MekongError INVALID_CONFIGURATION */
 export function resolveOptions(options: RedisIdempotencyOptions): ResolvedRedisIdempotencyOptions {
+  for (const name of Object.keys(options ?? {})) {
+    if (!names.includes(name)) throw invalid(`${name} is not an option; the options are ${names.join(', ')}`)
+  }
+  // From JavaScript also without any.
+  checkRedis(options?.redis)
   const { redis, retentionMs = 604_800_000, deadlineMs = 3000, prefix = 'mekong', buckets = 8 } = options
   requireWhole('retentionMs', retentionMs, 2 ** 45)
   requireWhole('deadlineMs', deadlineMs, 2 ** 31 - 1)
@@ -56,6 +71,32 @@ export function resolveOptions(options: RedisIdempotencyOptions): ResolvedRedisI
     observe: options.observe ?? (() => {}),
     clock: options.clock ?? systemClock,
   }
+}
+
+/** ioredis takes what it does not know for "127.0.0.1:6379", and the memory of a service would be somewhere else in silence. */
+function checkRedis(redis: unknown): void {
+  if (typeof redis === 'string') {
+    if (/^rediss?:\/\/./.test(redis) && URL.canParse(redis)) return
+    throw invalid('redis is a redis:// or rediss:// URL')
+  }
+  if (isClient(redis)) return
+  if (!isPlainObject(redis)) {
+    throw invalid(
+      'redis is missing or of another kind: give a redis:// or rediss:// URL, options or a client of ioredis',
+    )
+  }
+  if (!places.some(name => redis[name] !== undefined)) {
+    throw invalid(`redis names no place: give a URL, or options of ioredis with one of ${places.join(', ')}`)
+  }
+}
+
+/** The options of ioredis that say where Redis is. */
+const places = ['host', 'port', 'path', 'sentinels', 'Connector'] as const satisfies (keyof RedisOptions)[]
+
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 function requireWhole(name: string, value: number, max: number): void {

@@ -157,6 +157,24 @@ describe('options', () => {
     )
   })
 
+  // From JavaScript, where nothing checks them before. ioredis would connect to 127.0.0.1:6379.
+  it.each<[string, unknown, RegExp]>([
+    ['no options', undefined, /redis is missing/],
+    ['none that says which Redis', {}, /redis is missing/],
+    ['null for it', { redis: null }, /redis is missing/],
+    ['a port alone for it', { redis: 6379 }, /redis is missing/],
+    ['a URL object for it', { redis: new URL('redis://127.0.0.1:1') }, /redis is missing/],
+    ['a client of another library', { redis: new (class Client extends EventEmitter {})() }, /a client of ioredis/],
+    ['options of another library', { redis: { url: 'redis://127.0.0.1:1' } }, /names no place/],
+    ['options that say no place', { redis: { db: 3 } }, /names no place: give a URL, or .* host, port, path/],
+    ['an option that is none', { url: 'redis://127.0.0.1:1' }, /url is not an option; the options are redis, /],
+    ['a misspelt option', { redis: 'redis://127.0.0.1:1', retention: 5 }, /retention is not an option/],
+  ])('refuse %s', (_, options, message) => {
+    expect(() => redisIdempotency(options as RedisIdempotencyOptions)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIGURATION', message: expect.stringMatching(message) }),
+    )
+  })
+
   it('refuse a URL that is none of Redis, and do not show it', () => {
     const refused = (): unknown => redisIdempotency({ redis: 'postgres://app:secret@db/orders' })
     expect(refused).toThrow(expect.objectContaining({ code: 'INVALID_CONFIGURATION' }))
