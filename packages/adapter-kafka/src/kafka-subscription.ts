@@ -397,27 +397,32 @@ class KafkaConsumer implements Consumer {
   async #outOfRange(partition: AssignedPartition): Promise<void> {
     const { outOfRange } = this.#options.tuning
     const wanted = partition.nextFetch
-    const place = placed(partition)
+    const name = nameOf(partition)
     partition.hasFailed = true
-    const ends = await this.#offsets
-      .list([
-        { ...place, at: 'earliest' },
-        { ...place, at: 'latest' },
-      ])
-      .catch(() => undefined)
-    if (!this.#isOurs(partition) || partition.nextFetch !== wanted) return
-    if (ends === undefined) {
+    try {
+      const [start, end] = await this.#extentOf(partition)
+      if (!this.#isOurs(partition) || partition.nextFetch !== wanted) return
+      const detail = `the group is at ${wanted}, kept are ${start} to ${end}; \`outOfRange\` decides: ${outOfRange}`
+      const error = new KafkaBrokerError(kafkaError.offsetOutOfRange, `fetch from ${name}`, detail)
+      this.#health.report(name, { is: outOfRange === 'fail' ? 'fatal' : 'degraded', error })
+      if (outOfRange !== 'fail') this.#moveTo(partition, outOfRange === 'earliest' ? start : end)
+    } catch (error) {
+      if (!this.#isOurs(partition)) return
+      // The next fetch, after a rest, finds it out of range again.
+      this.#health.report(name, { is: 'reconnecting', error })
       partition.hasFailed = false
-      return this.#fetcher.wake()
+      this.#fetcher.wake()
     }
-    const [start = 0, end = 0] = ends
-    const error = new KafkaBrokerError(
-      kafkaError.offsetOutOfRange,
-      `fetch from ${nameOf(partition)}`,
-      `the group is at ${wanted}, kept are ${start} to ${end}; \`outOfRange\` decides: ${outOfRange}`,
-    )
-    this.#health.report(nameOf(partition), { is: outOfRange === 'fail' ? 'fatal' : 'degraded', error })
-    if (outOfRange !== 'fail') this.#moveTo(partition, outOfRange === 'earliest' ? start : end)
+  }
+
+  /** Kafka refuses to be asked twice about one partition in one request. */
+  async #extentOf(partition: Place): Promise<readonly [start: number, end: number]> {
+    const place = placed(partition)
+    const [[start = 0], [end = 0]] = await Promise.all([
+      this.#offsets.list([{ ...place, at: 'earliest' }]),
+      this.#offsets.list([{ ...place, at: 'latest' }]),
+    ])
+    return [start, end]
   }
 }
 

@@ -9,18 +9,14 @@ interface Codec {
   decompress(buffer: Buffer): Promise<Buffer>
 }
 
-interface CodecModule {
-  readonly default: unknown
-}
-
 // A CommonJS module, some names of which Node cannot find.
 const { CompressionCodecs, CompressionTypes } = kafkajs
 
-/** Codecs that kafkajs has not got. gzip it has. */
+/** Codecs that kafkajs has not got, and where they come from. gzip it has. */
 const missing = {
-  snappy: { type: CompressionTypes.Snappy, package: 'kafkajs-snappy' },
-  lz4: { type: CompressionTypes.LZ4, package: 'kafkajs-lz4' },
-  zstd: { type: CompressionTypes.ZSTD, package: '@kafkajs/zstd' },
+  snappy: { type: CompressionTypes.Snappy, load: loadSnappy, needs: 'the package kafkajs-snappy' },
+  lz4: { type: CompressionTypes.LZ4, load: loadLz4, needs: 'the package lz4-napi' },
+  zstd: { type: CompressionTypes.ZSTD, load: loadZstd, needs: 'Node 22.15' },
 } as const
 
 type MissingCodec = keyof typeof missing
@@ -28,15 +24,19 @@ type MissingCodec = keyof typeof missing
 const prepared = new Set<MissingCodec>()
 
 /**
- * zstd comes with Node since 22.15; the others with a package, unless the application has given kafkajs a codec itself.
- * @throws MekongError INVALID_CONFIGURATION naming the package
+ * Gives kafkajs the codec, unless the application has given it one of its own (`CompressionCodecs` of kafkajs).
+ * @throws MekongError INVALID_CONFIGURATION naming what is needed
  */
 export async function prepareCompression(compression: Compression): Promise<void> {
   if (compression === 'none' || compression === 'gzip') return
   if (prepared.has(compression) || isGiven(compression)) return
-  const codec = compression === 'zstd' ? nodeZstd() : undefined
-  const { type } = missing[compression]
-  CompressionCodecs[type] = codec === undefined ? await load(compression) : () => codec
+  const { type, load, needs } = missing[compression]
+  try {
+    const codec = await load()
+    CompressionCodecs[type] = () => codec
+  } catch (cause) {
+    throw new MekongError('INVALID_CONFIGURATION', `kafka: compression ${compression} needs ${needs}`, { cause })
+  }
   prepared.add(compression)
 }
 
@@ -62,30 +62,19 @@ function isGiven(compression: MissingCodec): boolean {
   }
 }
 
-async function load(compression: MissingCodec): Promise<() => Codec> {
-  const { package: name } = missing[compression]
-  try {
-    return codecOf((await import(name)) as CodecModule)
-  } catch (cause) {
-    throw new MekongError('INVALID_CONFIGURATION', `kafka: compression ${compression} needs the package ${name}`, {
-      cause,
-    })
-  }
+async function loadSnappy(): Promise<Codec> {
+  return (await import('kafkajs-snappy')).default()
 }
 
-/** A function that gives the codec (snappy), or a class that makes such functions (lz4, zstd). */
-function codecOf({ default: exported }: CodecModule): () => Codec {
-  const inner = (exported as { readonly default?: unknown }).default ?? exported
-  const isClass = typeof inner === 'function' && 'codec' in ((inner.prototype as object | undefined) ?? {})
-  if (!isClass) return inner as () => Codec
-  return new (inner as new () => { readonly codec: () => Codec })().codec
+/** Kafka keeps lz4 in its frame format. */
+async function loadLz4(): Promise<Codec> {
+  const { compressFrame, decompressFrame } = (await import('lz4-napi')).default
+  return { compress: ({ buffer }) => compressFrame(buffer), decompress: buffer => decompressFrame(buffer) }
 }
 
-function nodeZstd(): Codec | undefined {
-  if (!('zstdCompress' in zlib)) return undefined
-  const { zstdCompress, zstdDecompress } = zlib as unknown as Record<string, typeof zlib.gzip>
-  if (zstdCompress === undefined || zstdDecompress === undefined) return undefined
-  const compress = promisify(zstdCompress)
-  const decompress = promisify(zstdDecompress)
-  return { compress: encoder => compress(encoder.buffer), decompress: buffer => decompress(buffer) }
+async function loadZstd(): Promise<Codec> {
+  if (!('zstdCompress' in zlib)) throw new Error('this Node has no zstd')
+  const compress = promisify(zlib.zstdCompress)
+  const decompress = promisify(zlib.zstdDecompress)
+  return { compress: ({ buffer }) => compress(buffer), decompress: buffer => decompress(buffer) }
 }

@@ -1,4 +1,4 @@
-/** The sources of kafkajs have no declarations. */
+/** Neither the sources of kafkajs nor its snappy have declarations. */
 declare module 'kafkajs/src/protocol/requests/index.js' {
   const module: { readonly requests: Readonly<Record<string, object>> }
   export default module
@@ -20,4 +20,12 @@ declare module 'kafkajs/src/producer/partitioners/default/murmur2.js' {
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   const RequestQueue: { readonly prototype: { scheduleCheckPendingRequests: () => void } }
   export default RequestQueue
+}
+
+declare module 'kafkajs-snappy' {
+  const createCodec: () => {
+    compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>
+    decompress(buffer: Buffer): Promise<Buffer>
+  }
+  export default createCodec
 }
