@@ -38,6 +38,7 @@ const config: ViteUserConfig = defineConfig({
         exclude: ['**/node_modules/**', '**/dist/**', ...Object.values(suffixes).map(everywhere)],
         // Nothing here is ambient, so files can share a worker: half the time.
         isolate: false,
+        testTimeout: 30_000,
       }),
       project('types', 'quick', {
         include: [],

@@ -74,15 +74,25 @@ export class ConsumeGroup {
     return this.#runners.length === 0
   }
 
+  get isStarted(): boolean {
+    return this.#isStarted
+  }
+
   stoppedLanes(): readonly string[] {
     return this.#runners.flatMap(runner => runner.stoppedLanes().map(lane => `${runner.subscription.name}: ${lane}`))
   }
 
-  /** Before or after `start`. */
+  /** Before or after `start`. One that is in already stays as it is; one that was refused is not in. */
   async add(subscription: Subscription): Promise<void> {
+    if (this.#runners.some(runner => runner.subscription === subscription)) return
     const { runner, heldRunner } = this.#build(subscription)
     this.#runners.push(runner)
-    await this.#consumer.add(runner)
+    try {
+      await this.#consumer.add(runner)
+    } catch (error) {
+      this.#runners.splice(this.#runners.indexOf(runner), 1)
+      throw error
+    }
     if (heldRunner === undefined) return
     this.#heldRunners.push(heldRunner)
     if (this.#isStarted) heldRunner.start()

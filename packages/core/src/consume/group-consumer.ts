@@ -119,10 +119,11 @@ export class GroupConsumer implements Sink {
     const known = this.#runners.get(topic)
     if (known === undefined) return this.#addTopic(topic, runner)
     await runner.assigned()
+    if (ordered && this.#ordered.get(topic) === false) {
+      await this.#consumer?.extend([{ topic, ordered }])
+      this.#ordered.set(topic, true)
+    }
     known.push(runner)
-    if (!ordered || this.#ordered.get(topic) === true) return
-    this.#ordered.set(topic, true)
-    await this.#consumer?.extend([{ topic, ordered }])
   }
 
   async #addTopic(topic: string, runner: SubscriptionRunner): Promise<void> {

@@ -5,6 +5,7 @@ import type { Handler } from '../handler.ts'
 import type { HoldScope } from '../hold/hold-store.ts'
 import { requirePositiveInteger } from './consume-tuning.ts'
 import { resolveRetryPolicy, type RetryPolicy } from './retry-policy.ts'
+import type { SubscriptionRequest } from './subscription-request.ts'
 
 /** A subscription with every choice made. */
 export interface Subscription {
@@ -27,12 +28,6 @@ export interface SubscriptionSetting {
   /** Whether a delayed attempt has somewhere to wait. */
   readonly canDelay: (ordered: boolean) => boolean
   readonly canHold: boolean
-}
-
-/** What was asked for, before the broker is known. */
-export interface SubscriptionRequest {
-  readonly handlers: ReadonlyMap<string, Handler>
-  readonly options: SubscriptionOptions
 }
 
 const optionNames = ['name', 'order', 'concurrency', 'timeoutMs', 'retry', 'onDead']

@@ -29,6 +29,26 @@ describe('start', () => {
     await expect(bus.publish('order', 1)).rejects.toMatchObject({ code: 'BUS_CLOSED' })
   })
 
+  it.each([
+    ['transient', true],
+    ['throttled', true],
+    ['refused', false],
+  ] as const)(
+    'rejects with BROKER_UNAVAILABLE when the driver fails with an error that is %s',
+    async (failure, retryable) => {
+      const { broker, bus } = await consuming({ started: false })
+      bus.subscribe('order', () => undefined)
+      broker.on.topology = refused
+      broker.on.classify = () => failure
+      const error = await bus.start().catch((reason: unknown) => reason)
+      expect(error).toMatchObject({
+        code: 'BROKER_UNAVAILABLE',
+        retryable,
+        cause: { message: 'refused by the broker' },
+      })
+    },
+  )
+
   it('rejects with its own error also when closing fails as well', async () => {
     const { broker, bus } = await consuming({ started: false })
     bus.subscribe('order', () => undefined)
@@ -128,27 +148,68 @@ describe('subscribing after start', () => {
     expect(bus.health()).toEqual({ status: 'ok', problems: [], sinceProgressMs: undefined })
   })
 
-  it('is a problem of health when the broker refuses it', async () => {
+  it('is a problem of health while the broker is away, and joins when it is back', async () => {
     const { bus, broker, clock, seen } = await consuming()
     broker.on.extend = refused
     bus.subscribe('payment', () => undefined)
-    await clock.settle()
+    await clock.advance(1000)
     expect(bus.health()).toMatchObject({
       status: 'degraded',
-      problems: ["subscription 'payment' did not start: refused by the broker"],
+      problems: [
+        "subscription 'payment' did not start: scripted cannot be reached or did not answer: refused by the broker",
+      ],
     })
-    expect(seen('consumer')).toMatchObject([{ status: { is: 'degraded' } }])
+    expect(seen('consumer')[0]).toMatchObject({ status: { is: 'degraded', error: { code: 'BROKER_UNAVAILABLE' } } })
+    broker.on.extend = () => undefined
+    await clock.advance(5000)
+    expect(broker.joined[0]!.topics).toEqual(['order', 'payment'])
+    expect(bus.health()).toMatchObject({ status: 'ok', problems: [] })
   })
 
-  it('tries a topic again that the broker refused before', async () => {
-    const { bus, broker, clock } = await consuming()
+  it('joins once when the first subscription of all had to try again', async () => {
+    const { broker, bus, clock } = await consuming({ started: false })
+    await bus.start()
+    const seen: unknown[] = []
+    broker.on.subscribe = refused
+    bus.subscribe('order', event => void seen.push(event))
+    await clock.settle()
+    broker.on.subscribe = () => undefined
+    await clock.advance(5000)
+    broker.deliver(await broker.assign('order'), 'a1')
+    await clock.settle()
+    expect(seen).toEqual(['a1'])
+    expect(broker.settled).toEqual(['a1 acknowledge'])
+  })
+
+  it('is given up when the broker refuses it for good, and the next one on the topic tries again', async () => {
+    const { bus, broker, clock, seen } = await consuming()
+    broker.on.classify = () => 'refused'
     broker.on.extend = refused
     bus.subscribe('payment', () => undefined)
-    await clock.settle()
+    await clock.advance(60_000)
+    expect(bus.health()).toMatchObject({
+      status: 'degraded',
+      problems: ["subscription 'payment' did not start: scripted refused: refused by the broker"],
+    })
+    expect(seen('consumer')).toMatchObject([{ status: { is: 'degraded' } }])
     broker.on.extend = () => undefined
     bus.subscribe('payment', () => undefined, { name: 'second' })
     await clock.settle()
     expect(broker.joined[0]!.topics).toEqual(['order', 'payment'])
+  })
+
+  it('is no longer tried when the bus closes', async () => {
+    const { bus, broker, clock } = await consuming()
+    broker.on.extend = refused
+    bus.subscribe('payment', () => undefined)
+    await clock.advance(1000)
+    const closed = watched(bus.close())
+    await clock.settle()
+    expect(closed.ended()).toBe('resolved')
+    const before = broker.joined[0]!.topics.length
+    broker.on.extend = () => undefined
+    await clock.advance(60_000)
+    expect(broker.joined[0]!.topics).toHaveLength(before)
   })
 
   it('is refused once the bus closes', async () => {

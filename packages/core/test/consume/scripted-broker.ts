@@ -2,6 +2,7 @@ import type {
   Capabilities,
   Consumer,
   Driver,
+  FailureClass,
   Fate,
   Incoming,
   Lag,
@@ -43,6 +44,7 @@ export interface ScriptedBroker {
     closeConsumer: () => Promise<void> | void
     close: () => Promise<void> | void
     lag: () => Promise<void> | void
+    classify: (error: unknown) => FailureClass
     publish: (batch: readonly Outgoing[]) => Promise<readonly Fate[]> | readonly Fate[]
   }
   isClosed: boolean
@@ -71,6 +73,7 @@ export function scriptedBroker(changed: Partial<Capabilities> = {}): ScriptedBro
       closeConsumer: () => undefined,
       close: () => undefined,
       lag: () => undefined,
+      classify: () => 'transient',
       publish: batch => batch.map(() => ({ is: 'stored' })),
     },
     async assign(topic = 'order', id = '0') {
@@ -89,7 +92,7 @@ export function scriptedBroker(changed: Partial<Capabilities> = {}): ScriptedBro
     capabilities: { ...capabilities, durable: false, ...changed },
     native: undefined,
     partitionOf: ({ topic }) => topic,
-    classify: () => 'transient',
+    classify: error => broker.on.classify(error),
     async topology() {
       await broker.on.topology()
       return []

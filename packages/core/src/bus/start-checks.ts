@@ -1,12 +1,12 @@
-import { deadLetterTopic } from './consume/dead-letters.ts'
-import { canRedeliver } from './consume/redelivery.ts'
-import { hasDelayedAttempts } from './consume/retry-policy.ts'
-import type { Subscription } from './consume/subscription.ts'
-import type { Driver } from './driver/driver-contract.ts'
-import { MekongError } from './error.ts'
-import type { ConsumeTuning } from './event-bus-options.ts'
-import type { HoldStore } from './hold/hold-store.ts'
-import type { IdempotencyStore } from './idempotency/idempotency-store.ts'
+import { deadLetterTopic } from '../consume/dead-letters.ts'
+import { canRedeliver } from '../consume/redelivery.ts'
+import { hasDelayedAttempts } from '../consume/retry-policy.ts'
+import type { Subscription } from '../consume/subscription.ts'
+import type { Driver } from '../driver/driver-contract.ts'
+import { MekongError } from '../error.ts'
+import type { ConsumeTuning } from '../event-bus-options.ts'
+import type { HoldStore } from '../hold/hold-store.ts'
+import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
 
 export interface StartCheck {
   readonly driver: Driver

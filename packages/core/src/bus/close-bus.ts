@@ -1,6 +1,6 @@
 import type { BusRoute } from './bus-route.ts'
-import { wait, type Clock } from './clock.ts'
-import type { ScheduleRunner } from './schedule/schedule-runner.ts'
+import { wait, type Clock } from '../clock.ts'
+import type { ScheduleRunner } from '../schedule/schedule-runner.ts'
 
 export interface BusParts {
   readonly routes: readonly BusRoute[]

@@ -1,8 +1,8 @@
-import type { PreparedEvent } from './event/event.ts'
-import { createTurns } from './event/in-turn.ts'
-import type { Middleware } from './middleware.ts'
-import type { Receipt } from './publish-options.ts'
-import { orderOf, type Run } from './publish/publisher.ts'
+import type { PreparedEvent } from '../event/event.ts'
+import { createTurns } from '../event/in-turn.ts'
+import type { Middleware } from '../middleware.ts'
+import type { Receipt } from '../publish-options.ts'
+import { orderOf, type Run } from './publisher.ts'
 
 export interface Sending {
   readonly delayMs: number

@@ -1,7 +1,7 @@
-import { requireOneOf } from './consume/subscription.ts'
-import type { Contract } from './contract.ts'
-import { MekongError } from './error.ts'
-import type { EventBusOptions } from './event-bus-options.ts'
+import { requireOneOf } from '../consume/subscription.ts'
+import type { Contract } from '../contract.ts'
+import { MekongError } from '../error.ts'
+import type { EventBusOptions } from '../event-bus-options.ts'
 
 /** What `broker` is called among the routes. */
 export const defaultRoute = 'default'

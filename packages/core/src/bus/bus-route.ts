@@ -1,11 +1,11 @@
-import { ConsumeGroup, type ConsumeGroupOptions } from './consume/consume-group.ts'
-import { deadLetterTopic } from './consume/dead-letters.ts'
-import type { Subscription } from './consume/subscription.ts'
-import type { Driver, GroupWish, TopicWish } from './driver/driver-contract.ts'
-import { MekongError } from './error.ts'
-import type { TopicOptions } from './event-bus-options.ts'
-import type { HoldStore } from './hold/hold-store.ts'
-import type { Publisher } from './publish/publisher.ts'
+import { ConsumeGroup, type ConsumeGroupOptions } from '../consume/consume-group.ts'
+import { deadLetterTopic } from '../consume/dead-letters.ts'
+import type { Subscription } from '../consume/subscription.ts'
+import type { Driver, GroupWish, TopicWish } from '../driver/driver-contract.ts'
+import { MekongError } from '../error.ts'
+import type { TopicOptions } from '../event-bus-options.ts'
+import type { HoldStore } from '../hold/hold-store.ts'
+import type { Publisher } from '../publish/publisher.ts'
 
 export interface BusRouteOptions {
   readonly name: string
