@@ -6,6 +6,7 @@ import type { PreparedEvent } from '../event/event.ts'
 import type { HoldStore } from '../hold/hold-store.ts'
 import type { IdempotencyStore } from '../idempotency/idempotency-store.ts'
 import type { Middleware } from '../middleware.ts'
+import { classify } from '../publish/publish-failure.ts'
 import type { Observer } from '../signal.ts'
 import { Attempts } from './attempts.ts'
 import { ClaimBook } from './claim-book.ts'
@@ -180,6 +181,7 @@ export class ConsumeGroup {
           }),
         capabilities: driver.capabilities,
         publish: this.#options.publishDead,
+        isIllegal: error => classify(driver, error) === 'illegal',
         observe,
       }),
       cautionOf: partition => this.#consumer.cautionOf(partition),

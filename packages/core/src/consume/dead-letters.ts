@@ -1,8 +1,9 @@
 import type { Capabilities } from '../driver/driver-contract.ts'
-import type { Observer } from '../signal.ts'
+import { isMekongError } from '../error.ts'
 import type { PreparedEvent } from '../event/event.ts'
-import { messageOf } from '../error.ts'
+import type { Observer } from '../signal.ts'
 import { named } from './attempts.ts'
+import { deadLetter, formsOf } from './dead-letter.ts'
 import { reasonOf } from './holding.ts'
 import { persist, type Persistence } from './persist.ts'
 import type { Subscription } from './subscription.ts'
@@ -12,42 +13,64 @@ export interface DeadLettersOptions extends Persistence {
   readonly capabilities: Capabilities
   /** Resolves when the broker has it. */
   readonly publish: (event: PreparedEvent) => Promise<unknown>
+  /** Whether the broker can never take what failed with this. */
+  readonly isIllegal: (error: unknown) => boolean
   readonly observe: Observer | undefined
 }
 
 /** Without a hold store: dead events go to a topic of the same broker, confirmed before their delivery is acknowledged. */
 export class DeadLetters {
   readonly #options: DeadLettersOptions
+  readonly #unsent = new Set<Work>()
 
   constructor(options: DeadLettersOptions) {
     this.#options = options
   }
 
+  /** Those that the broker has not taken, although it was asked: nothing passes them by. */
+  get unsent(): ReadonlySet<Work> {
+    return this.#unsent
+  }
+
   /** False: closing gave up; the event is delivered again. */
   async send(subscription: Subscription, work: Work, error: unknown): Promise<boolean> {
-    const { capabilities, publish, observe } = this.#options
+    const { capabilities, observe } = this.#options
     const topic = deadLetterTopic(subscription.topic, subscription.scope.group, capabilities)
-    const reason = reasonOf(error)
-    const letter: PreparedEvent = {
-      id: work.envelope.attributes.id,
-      type: work.envelope.attributes.type,
-      topic,
-      key: work.message.key,
-      headers: {
-        ...Object.fromEntries(work.message.headers.entries()),
-        'mekong-dead-subscription': subscription.name,
-        'mekong-dead-code': reason.code,
-        'mekong-dead-reason': messageOf(error)
-          .replace(/[^\x20-\x7e]/g, '?')
-          .slice(0, 500),
-        'mekong-dead-attempts': String(work.attempts),
-        'mekong-dead-position': `${work.message.partition.id}/${work.message.position}`,
-      },
-      body: work.message.body,
-    }
-    if ((await persist(() => publish(letter), this.#options)) === undefined) return false
-    observe?.({ is: 'dead-lettered', topic, reason: `${reason.code}: ${reason.message}`, ...named(subscription, work) })
+    const sent = await this.#untilSent(work, deadLetter(subscription, work, error, topic))
+    if (sent === undefined) return false
+    const { code, message } = reasonOf(error)
+    observe?.({ is: 'dead-lettered', topic, reason: `${code}: ${message}`, ...named(subscription, work) })
     return true
+  }
+
+  async #untilSent(work: Work, letter: PreparedEvent): Promise<true | undefined> {
+    const onFailure = (failure: unknown): void => {
+      this.#unsent.add(work)
+      this.#options.onFailure(failure)
+    }
+    const sent = await persist(() => this.#publish(letter), { ...this.#options, onFailure })
+    this.#unsent.delete(work)
+    return sent
+  }
+
+  /** Rejects where repeating may help, or nothing does. */
+  async #publish(letter: PreparedEvent): Promise<true> {
+    let failure: unknown
+    for (const form of formsOf(letter)) {
+      try {
+        for (const part of form) await this.#options.publish(part)
+        return true
+      } catch (error) {
+        if (!this.#mayFitOtherwise(error)) throw error
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  #mayFitOtherwise(error: unknown): boolean {
+    if (!isMekongError(error)) return false
+    return error.code === 'EVENT_TOO_LARGE' || error.code === 'INVALID_EVENT' || this.#options.isIllegal(error.cause)
   }
 }
 

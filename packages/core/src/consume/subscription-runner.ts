@@ -132,9 +132,12 @@ export class SubscriptionRunner {
     signal.removeEventListener('abort', abort)
   }
 
-  /** Where a dead event stopped its lane: the key, or the event itself where no order is kept. */
+  /** Where a dead event stopped its lane, or its letter finds no taker: the key, or the event itself where no order is kept. */
   stoppedLanes(): readonly string[] {
-    const stopped = this.#board.entries().filter(entry => entry.lane.stopped && entry.lane.head === entry)
+    const { unsent } = this.#options.deadLetters
+    const stopped = this.#board
+      .entries()
+      .filter(entry => unsent.has(entry.work) || (entry.lane.stopped && entry.lane.head === entry))
     return stopped.map(entry => entry.lane.key ?? entry.work.identity.event)
   }
 
