@@ -1,9 +1,13 @@
-import { cpus, loadavg, totalmem } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 
 /** What figures are worth nothing without. */
 export function machine(): string {
-  const processors = cpus()
   const memory = Math.round(totalmem() / 2 ** 30)
-  const load = loadavg()[0]?.toFixed(1)
-  return `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown processor'}, ${memory} GB, Node ${process.versions.node}, load at the end ${load}`
+  const model = cpus()[0]?.model.trim() ?? 'processor of unknown make'
+  return `${availableParallelism()} × ${model}, ${memory} GB, ${type()} ${release()}, Node ${process.versions.node}`
+}
+
+/** How much else the machine had to do: processes that ran or wanted to, the last minute's average. */
+export function load(): string {
+  return (loadavg()[0] ?? 0).toFixed(1)
 }

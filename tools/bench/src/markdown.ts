@@ -1,47 +1,75 @@
-import type { Measurement } from './measurement.ts'
-import { rate, type SuiteRun } from './run-suite.ts'
-import { spread } from './statistics.ts'
-import type { Suite, SuiteContender } from './suite.ts'
+import { cpuMicros, type Measurement, rate } from './measurement.ts'
+import type { SuiteRun } from './run-suite.ts'
+import { spread, type Spread } from './statistics.ts'
+import type { SuiteContender } from './suite.ts'
 
 export interface Results {
-  readonly suite: Suite
+  /** With the version. */
+  readonly broker: string
   readonly runs: readonly SuiteRun[]
+  readonly rounds: number
   readonly machine: string
+  /** By the day: the figures are those of the versions and the machine of then. */
+  readonly date: Date
+  readonly loads: { readonly before: string; readonly after: string }
 }
 
 /** One table for each measure: rates, ratios and CPU time, each a median with its spread. */
-export function markdown({ suite, runs, machine }: Results): string {
-  const head = `${suite.broker} ${suite.version} on the same machine: ${machine}.\n`
-  return [head, ...runs.map(table)].join('\n')
+export function markdown({ broker, runs, rounds, machine, date, loads }: Results): string {
+  const conditions =
+    `${broker} on the same machine: ${machine}. ${date.toISOString().slice(0, 10)}, ${rounds} rounds; ` +
+    `load ${loads.before} before and ${loads.after} after.`
+  return [conditions, ...runs.map(table)].join('\n\n') + '\n'
 }
 
 function table({ measure, rounds }: SuiteRun): string {
-  const rows = measure.contenders.map(contender => row(contender, rounds))
-  return `### ${measure.title}
-
-| | events/s | ratio | against | CPU µs an event | target |
-|---|---:|---:|---|---:|---:|
-${rows.join('\n')}
-`
+  const notes = [...new Set(measure.contenders.flatMap(({ note }) => note ?? []))]
+  const rows = measure.contenders.map(contender => row(contender, rounds, notes))
+  return [
+    `### ${measure.title}`,
+    [
+      '| | events/s | ratio | of | CPU µs an event | promised |',
+      '|---|---:|---:|---|---:|---:|',
+      ...rows.map(cells => `| ${cells.join(' | ')} |`),
+    ].join('\n'),
+    ...(notes.length === 0 ? [] : [notes.map((note, index) => `${mark(index)} ${note}`).join('<br>\n')]),
+  ].join('\n\n')
 }
 
-function row({ module, against, target }: SuiteContender, rounds: SuiteRun['rounds']): string {
-  const own = rounds.flatMap(round => round.get(module) ?? [])
-  const others = rounds.flatMap(round => round.get(against) ?? [])
-  const rates = spread(own.map(rate))
-  const ratios = spread(own.map((measurement, round) => rate(measurement) / rate(others[round] as Measurement)))
-  const cpu = spread(own.map(({ cpuMs, messages }) => (cpuMs * 1000) / messages))
-  const isSame = module === against
-  return `| ${[
-    own[0]?.name,
-    `${thousands(rates.median)} (${thousands(rates.min)}–${thousands(rates.max)})`,
-    isSame ? '1' : `**${ratios.median.toFixed(2)}** (${ratios.min.toFixed(2)}–${ratios.max.toFixed(2)})`,
-    isSame ? '' : others[0]?.name,
-    cpu.median.toFixed(1),
-    target === undefined ? '' : `≥ ${target.toFixed(2)}${ratios.median >= target ? '' : ' (missed)'}`,
-  ].join(' | ')} |`
+function row(
+  { module, against, target, note }: SuiteContender,
+  rounds: SuiteRun['rounds'],
+  notes: readonly string[],
+): readonly string[] {
+  const own = measurementsOf(module, rounds)
+  const others = measurementsOf(against, rounds)
+  const name = own[0].name + (note === undefined ? '' : ` ${mark(notes.indexOf(note))}`)
+  // Within a round, so that what the machine did meanwhile hits both.
+  const ratios = spread(own.map((measurement, round) => rate(measurement) / rate(others[round] ?? others[0])))
+  return [
+    name,
+    written(spread(own.map(rate)), thousands),
+    module === against ? '1' : written(ratios, ratio => ratio.toFixed(2)),
+    module === against ? '' : others[0].name,
+    written(spread(own.map(cpuMicros)), micros => micros.toFixed(1)),
+    target === undefined ? '' : `≥ ${target.toFixed(2)}${ratios.median >= target ? '' : ', missed'}`,
+  ]
+}
+
+function measurementsOf(module: string, rounds: SuiteRun['rounds']): readonly [Measurement, ...Measurement[]] {
+  const [first, ...rest] = rounds.flatMap(round => round.get(module) ?? [])
+  if (first === undefined || rest.length + 1 !== rounds.length) throw new Error(`${module} was not measured each round`)
+  return [first, ...rest]
+}
+
+function written({ median, min, max }: Spread, write: (value: number) => string): string {
+  return `${write(median)} (${write(min)}–${write(max)})`
 }
 
 function thousands(value: number): string {
   return Math.round(value).toLocaleString('en-GB')
+}
+
+function mark(index: number): string {
+  return `<sup>${index + 1}</sup>`
 }

@@ -16,3 +16,13 @@ export interface Measurement {
   /** Of the process, all threads, user and system. */
   readonly cpuMs: number
 }
+
+/** Messages a second. */
+export function rate({ messages, tookMs }: Measurement): number {
+  return (messages / tookMs) * 1000
+}
+
+/** Of the contender's process, in microseconds a message. */
+export function cpuMicros({ messages, cpuMs }: Measurement): number {
+  return (cpuMs * 1000) / messages
+}

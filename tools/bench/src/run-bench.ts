@@ -1,16 +1,23 @@
-// What `npm run bench` runs: `npm run bench kafka`, `npm run bench rabbitmq`, `npm run bench redis`.
-import { writeFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
-import { machine } from './machine.ts'
+// What `npm run bench -- kafka`, `rabbitmq` or `redis` runs.
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs, promisify } from 'node:util'
+import { load, machine } from './machine.ts'
 import { markdown } from './markdown.ts'
+import { withSection } from './page.ts'
 import { runSuite } from './run-suite.ts'
-import type { Suite } from './suite.ts'
+import { only, type Suite } from './suite.ts'
+
+const usage = `Usage: npm run bench -- <kafka|rabbitmq|redis> [--rounds 5] [--scale 1] [--only <contender>]
+                    [--measure publish|publish-singles|consume] [--out <page with a section for it>]`
 
 const suites: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   kafka: () => import('./kafka/suite.ts'),
   rabbitmq: () => import('./rabbitmq/suite.ts'),
 }
-const alone: Readonly<Record<string, URL>> = {
+/** Benchmarks of one package, which print their own tables. */
+const programs: Readonly<Record<string, URL>> = {
   redis: new URL('../../../packages/redis/bench/claims.ts', import.meta.url),
 }
 
@@ -20,37 +27,38 @@ const { positionals, values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     scale: { type: 'string', default: '1' },
     only: { type: 'string' },
+    measure: { type: 'string' },
     out: { type: 'string' },
   },
 })
 const [name = ''] = positionals
-const program = alone[name]
-if (program !== undefined) await import(program.href)
-else await bench(name)
-
-async function bench(name: string): Promise<void> {
-  const load = suites[name]
-  const [rounds, scale] = [Number(values.rounds), Number(values.scale)]
-  if (load === undefined || !(rounds >= 1) || !(scale > 0)) {
-    console.error(
-      `Usage: npm run bench -- <${[...Object.keys(suites), ...Object.keys(alone)].join('|')}> [--rounds 5] [--scale 1] [--only <contender>] [--out <file>]`,
-    )
-    process.exit(2)
-  }
-  const { suite } = await load()
-  const runs = await runSuite(only(suite, values.only), { rounds, scale, tell: line => console.error(line) })
-  const text = markdown({ suite, runs, machine: machine() })
-  console.log(text)
-  if (values.out !== undefined) await writeFile(values.out, text)
+const [rounds, scale] = [Number(values.rounds), Number(values.scale)]
+const isKnown = Object.hasOwn(suites, name) || Object.hasOwn(programs, name)
+if (!isKnown || !Number.isInteger(rounds) || rounds < 1 || !(scale > 0)) {
+  console.error(usage)
+  process.exit(2)
 }
 
-/** The contenders whose module names contain the word, beside those that they are held against. */
-function only(suite: Suite, word: string | undefined): Suite {
-  if (word === undefined) return suite
-  const measures = suite.measures.map(measure => {
-    const asked = measure.contenders.filter(({ module }) => module.includes(word))
-    const wanted = new Set(asked.flatMap(({ module, against }) => [module, against]))
-    return { ...measure, contenders: measure.contenders.filter(({ module }) => wanted.has(module)) }
-  })
-  return { ...suite, measures: measures.filter(({ contenders }) => contenders.length > 0) }
+const program = programs[name]
+const section = program === undefined ? await runOfSuite() : await runOfProgram(program)
+console.log(section)
+if (values.out !== undefined) {
+  await writeFile(values.out, withSection(await readFile(values.out, 'utf8'), name, section))
+}
+
+async function runOfSuite(): Promise<string> {
+  const { suite } = (await suites[name]?.()) ?? {}
+  if (suite === undefined) throw new Error(usage)
+  const before = load()
+  await using broker = await suite.start()
+  const asked = only(suite, values)
+  const runs = await runSuite(asked, broker, { rounds, scale, tell: line => console.error(line) })
+  const loads = { before, after: load() }
+  return markdown({ broker: broker.name, runs, rounds, machine: machine(), date: new Date(), loads })
+}
+
+async function runOfProgram(file: URL): Promise<string> {
+  const command = ['--conditions=mekong-source', fileURLToPath(file), String(rounds)]
+  const { stdout } = await promisify(execFile)(process.execPath, command)
+  return stdout
 }

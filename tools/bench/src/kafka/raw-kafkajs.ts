@@ -1,118 +1,76 @@
-import { Kafka, logLevel, Partitioners, type Message, type Producer } from 'kafkajs'
-import { type Contender, payload, publishSingly, type Work } from '../contender.ts'
-
-const portion = 500
-const portionsUnderWay = 2
+import { type Consumer, Kafka, logLevel, type Message, Partitioners, type Producer } from 'kafkajs'
+import { publishPortions, publishSingly } from '../callers.ts'
+import type { Contender, Prepared, Work } from '../contender.ts'
+import { withVersion } from '../package-version.ts'
+import { attributes, type Payload } from '../payload.ts'
+import { createTally, type Tally } from '../tally.ts'
+import { brokersOf } from './kafka-broker.ts'
 
 /** kafkajs used well: sendBatch in large portions, eachBatch with one commit a batch. */
 export const contender: Contender = {
-  name: 'kafkajs 2.2.4',
+  name: withVersion('kafkajs'),
   measures: {
-    async publish(work) {
-      const { producer, verify, close } = await open(work)
-      return {
-        async run() {
-          let next = 0
-          const send = async (): Promise<void> => {
-            while (next < work.messages) {
-              const first = next
-              next += portion
-              const messages = Array.from({ length: Math.min(portion, work.messages - first) }, (_, at) =>
-                record(first + at),
-              )
-              await producer.sendBatch({ acks: -1, topicMessages: [{ topic: work.topic, messages }] })
-            }
-          }
-          await Promise.all(Array.from({ length: portionsUnderWay }, send))
-        },
-        verify,
-        close,
+    async publish({ url, topic, messages }) {
+      const { producer, close } = await openProducer(url)
+      const send = (events: readonly Payload[]) => {
+        const records = events.map(event => recordOf(event, topic))
+        return producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages: records }] })
       }
+      return { close, run: () => publishPortions(messages, send) }
     },
-    async 'publish-singles'(work) {
-      const { producer, verify, close } = await open(work)
-      return {
-        run: () =>
-          publishSingly(work.messages, index =>
-            producer.send({ topic: work.topic, acks: -1, messages: [record(index)] }),
-          ),
-        verify,
-        close,
-      }
+    async 'publish-singles'({ url, topic, messages }) {
+      const { producer, close } = await openProducer(url)
+      const send = (event: Payload) => producer.send({ topic, acks: -1, messages: [recordOf(event, topic)] })
+      return { close, run: () => publishSingly(messages, send) }
     },
-    async consume(work) {
-      const { kafka, producer, close } = await open(work)
-      for (let first = 0; first < work.messages; first += portion) {
-        const messages = Array.from({ length: Math.min(portion, work.messages - first) }, (_, at) => record(first + at))
-        await producer.sendBatch({ acks: -1, topicMessages: [{ topic: work.topic, messages }] })
-      }
-      const consumer = kafka.consumer({ groupId: `${work.topic}-group` })
-      await consumer.connect()
-      await consumer.subscribe({ topic: work.topic, fromBeginning: true })
-      let handled = 0
-      let total = 0
-      return {
-        async run() {
-          await new Promise<void>((resolve, reject) => {
-            const eachBatch = consumer.run({
-              autoCommit: false,
-              eachBatch: async each => {
-                for (const { value, offset } of each.batch.messages) {
-                  total += (JSON.parse(String(value)) as { total: number }).total
-                  handled++
-                  each.resolveOffset(offset)
-                }
-                await each.commitOffsetsIfNecessary(each.uncommittedOffsets())
-                if (handled >= work.messages) resolve()
-              },
-            })
-            eachBatch.catch(reject)
-          })
-        },
-        verify: async () => (total === (work.messages * (work.messages - 1)) / 2 ? handled : 0),
-        async close() {
-          await consumer.disconnect()
-          await close()
-        },
-      }
-    },
+    consume,
   },
 }
 
-function record(index: number): Message {
-  const event = payload(index)
-  return {
-    key: event.key,
-    value: JSON.stringify(event),
-    headers: { ce_specversion: '1.0', ce_id: event.id, ce_type: 'order.created', ce_source: 'order' },
-  }
+function recordOf(event: Payload, type: string): Message {
+  const headers = { 'content-type': 'application/json', ...attributes(event, type, 'ce_') }
+  return { key: event.key, value: JSON.stringify(event), headers }
 }
 
-interface Open {
-  readonly kafka: Kafka
-  readonly producer: Producer
-  readonly verify: () => Promise<number>
-  readonly close: () => Promise<void>
+async function consume({ url, topic, group, messages }: Work): Promise<Prepared> {
+  const consumer = createKafka(url).consumer({ groupId: group })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  const tally = createTally(messages)
+  return { run: () => handleAll(consumer, tally), close: () => consumer.disconnect() }
 }
 
-async function open({ url, topic, partitions }: Work): Promise<Open> {
-  const brokers = url.replace('kafka://', '').split(',')
-  const kafka = new Kafka({ brokers, clientId: 'bench', logLevel: logLevel.ERROR })
-  const admin = kafka.admin()
-  await admin.connect()
-  await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
-  const producer = kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner })
+/** Resolves when the last batch is handled and its offset committed. */
+async function handleAll(consumer: Consumer, { handle, all }: Tally): Promise<void> {
+  const committed = Promise.withResolvers<void>()
+  let isDone = false
+  void all.then(() => (isDone = true), committed.reject)
+  await consumer.run({
+    autoCommit: false,
+    async eachBatch(payload) {
+      const { batch } = payload
+      for (const { value, offset } of batch.messages) {
+        await handle(JSON.parse(String(value)) as Payload)
+        payload.resolveOffset(offset)
+      }
+      const { topics } = payload.uncommittedOffsets()
+      await consumer.commitOffsets(
+        topics.flatMap(({ topic, partitions }) => partitions.map(partition => ({ topic, ...partition }))),
+      )
+      if (isDone) committed.resolve()
+    },
+  })
+  await committed.promise
+}
+
+async function openProducer(
+  url: string,
+): Promise<{ readonly producer: Producer; readonly close: () => Promise<void> }> {
+  const producer = createKafka(url).producer({ createPartitioner: Partitioners.DefaultPartitioner })
   await producer.connect()
-  return {
-    kafka,
-    producer,
-    async verify() {
-      const offsets = await admin.fetchTopicOffsets(topic)
-      return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0)
-    },
-    async close() {
-      await producer.disconnect()
-      await admin.disconnect()
-    },
-  }
+  return { producer, close: () => producer.disconnect() }
+}
+
+function createKafka(url: string): Kafka {
+  return new Kafka({ brokers: brokersOf(url), clientId: 'bench', logLevel: logLevel.ERROR })
 }

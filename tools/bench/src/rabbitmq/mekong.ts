@@ -1,3 +1,4 @@
 import { mekong } from '../mekong.ts'
+import { unconfirmed } from './queue.ts'
 
-export const contender = mekong('Mekong', url => url)
+export const contender = mekong('Mekong on amqplib', url => `${url}?maxUnconfirmed=${unconfirmed}`)

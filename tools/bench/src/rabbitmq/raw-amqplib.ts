@@ -1,122 +1,80 @@
-import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
-import { type Contender, payload, publishSingly, type Prepared, type Work } from '../contender.ts'
-
-const unconfirmed = 500
-const prefetch = 100
+import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
+import { publishSingly } from '../callers.ts'
+import type { Contender, Prepared, Work } from '../contender.ts'
+import { withVersion } from '../package-version.ts'
+import { attributes, payload, type Payload } from '../payload.ts'
+import { createTally } from '../tally.ts'
+import { prefetch, quorumQueue, unconfirmed } from './queue.ts'
 
 /** amqplib used well: one confirm channel with a window, and the usual loop of one acknowledgement a message. */
 export const contender: Contender = {
-  name: 'amqplib 2.3.1',
+  name: withVersion('amqplib'),
   measures: {
     async publish(work) {
-      const { channel, ...rest } = await open(work)
-      return { ...rest, run: () => publishAll(channel, work, unconfirmed) }
+      const { channel, close } = await open(work)
+      return { close, run: () => publishAll(channel, work) }
     },
     async 'publish-singles'(work) {
-      const { channel, ...rest } = await open(work)
-      return {
-        ...rest,
-        run: () =>
-          publishSingly(
-            work.messages,
-            index =>
-              new Promise((resolve, reject) => {
-                publishOne(channel, work.topic, index, error => (error === null ? resolve(undefined) : reject(error)))
-              }),
-          ),
-      }
+      const { channel, close } = await open(work)
+      return { close, run: () => publishSingly(work.messages, event => publishConfirmed(channel, work.topic, event)) }
     },
     consume,
   },
 }
 
-async function consume(work: Work): Promise<Prepared> {
-  const { connection, channel, close } = await open(work)
-  await publishAll(channel, work, unconfirmed)
-  const consumer = await connection.createChannel()
-  await consumer.prefetch(prefetch)
-  let handled = 0
-  let total = 0
-  return {
-    async run() {
-      await new Promise<void>((resolve, reject) => {
-        const consuming = consumer.consume(work.topic, message => {
-          if (message === null) return reject(new Error('the broker ended the consumer'))
-          total += (JSON.parse(String(message.content)) as { total: number }).total
-          consumer.ack(message)
-          if (++handled === work.messages) resolve()
-        })
-        consuming.catch(reject)
-      })
-      // Closing waits until the broker has all acknowledgements.
-      await consumer.close()
-    },
-    verify: async () => (total === (work.messages * (work.messages - 1)) / 2 ? handled : 0),
-    close,
+async function publishAll(channel: ConfirmChannel, { topic, messages }: Work): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let sent = 0
+  let confirmed = 0
+  const onConfirm = (error: unknown): void => {
+    if (error !== null) return reject(error)
+    if (++confirmed === messages) return resolve()
+    if (sent < messages) publishOne(channel, topic, payload(sent++), onConfirm)
   }
+  while (sent < Math.min(unconfirmed, messages)) publishOne(channel, topic, payload(sent++), onConfirm)
+  await promise
 }
 
-async function publishAll(channel: ConfirmChannel, { topic, messages }: Work, window: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let sent = 0
-    let confirmed = 0
-    const onConfirm = (error: unknown): void => {
-      if (error !== null) return reject(error)
-      if (++confirmed === messages) return resolve()
-      if (sent < messages) publishOne(channel, topic, sent++, onConfirm)
-    }
-    while (sent < Math.min(window, messages)) publishOne(channel, topic, sent++, onConfirm)
+function publishConfirmed(channel: ConfirmChannel, queue: string, event: Payload): Promise<void> {
+  return new Promise((resolve, reject) => {
+    publishOne(channel, queue, event, error => (error === null ? resolve() : reject(error)))
   })
 }
 
-function publishOne(channel: ConfirmChannel, queue: string, index: number, onConfirm: (error: unknown) => void): void {
-  const event = payload(index)
-  channel.publish(
-    '',
-    queue,
-    Buffer.from(JSON.stringify(event)),
-    {
-      persistent: true,
-      mandatory: true,
-      contentType: 'application/json',
-      messageId: event.id,
-      headers: {
-        'cloudEvents:specversion': '1.0',
-        'cloudEvents:id': event.id,
-        'cloudEvents:type': 'order.created',
-        'cloudEvents:source': 'order',
-      },
+function publishOne(channel: ConfirmChannel, queue: string, event: Payload, onConfirm: (error: unknown) => void): void {
+  const headers = attributes(event, queue, 'cloudEvents:')
+  const options = { persistent: true, mandatory: true, contentType: 'application/json', messageId: event.id, headers }
+  channel.publish('', queue, Buffer.from(JSON.stringify(event)), options, onConfirm)
+}
+
+async function consume(work: Work): Promise<Prepared> {
+  const { connection, close } = await open(work)
+  const channel = await connection.createChannel()
+  await channel.prefetch(prefetch)
+  const { handle, all } = createTally(work.messages)
+  return {
+    async run() {
+      await channel.consume(work.topic, message => {
+        if (message === null) throw new Error('the broker ended the consumer')
+        void handle(JSON.parse(message.content.toString()) as Payload).then(() => channel.ack(message))
+      })
+      await all
+      // Answered after everything that was sent before.
+      await channel.close()
     },
-    onConfirm,
-  )
+    close,
+  }
 }
 
 interface Open {
   readonly connection: ChannelModel
   readonly channel: ConfirmChannel
-  readonly verify: () => Promise<number>
   readonly close: () => Promise<void>
 }
 
 async function open({ url, topic }: Work): Promise<Open> {
   const connection = await connect(url)
   const channel = await connection.createConfirmChannel()
-  await channel.assertQueue(topic, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
-  return {
-    connection,
-    channel,
-    async verify() {
-      // The count of a quorum queue follows its log.
-      for (let polls = 0; polls < 100; polls++) {
-        const { messageCount } = await channel.checkQueue(topic)
-        if (messageCount > 0 && polls > 0) return messageCount
-        await new Promise(resolve => setTimeout(resolve, 200))
-      }
-      return 0
-    },
-    async close() {
-      await channel.deleteQueue(topic)
-      await connection.close()
-    },
-  }
+  await channel.assertQueue(topic, quorumQueue)
+  return { connection, channel, close: () => connection.close() }
 }

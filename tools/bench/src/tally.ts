@@ -1,0 +1,27 @@
+import type { Payload } from './payload.ts'
+
+/** The handler of all contenders: counts, and holds the sum against what was published. */
+export interface Tally {
+  /** As handlers are: asynchronous, though it waits for nothing. */
+  readonly handle: (event: Payload) => Promise<void>
+  /**
+   * Resolves when as many were handled as are stored, a turn of the event loop later: who awaited the last handler has
+   * acknowledged it by then. Rejects when some were handled twice.
+   */
+  readonly all: Promise<void>
+}
+
+export function createTally(messages: number): Tally {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let handled = 0
+  let sum = 0
+  return {
+    all: promise,
+    async handle({ total }) {
+      sum += total
+      if (++handled < messages) return
+      if (handled === messages && sum === (messages * (messages - 1)) / 2) setImmediate(resolve)
+      else reject(new Error(`handled ${handled} of ${messages} events, some of them twice`))
+    },
+  }
+}
