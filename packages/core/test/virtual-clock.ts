@@ -5,6 +5,8 @@ export interface VirtualClock extends Clock {
   advance(ms: number): Promise<void>
   /** Wall time jumps; monotonic time does not notice. */
   jump(ms: number): void
+  /** Timers that are set. */
+  readonly pending: number
   /** Lets everything go on that needs no time. */
   settle(): Promise<void>
 }
@@ -35,6 +37,9 @@ export function virtualClock(startsAt: number = Date.UTC(2026, 0, 1)): VirtualCl
   const settle = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
   return {
+    get pending() {
+      return timers.size
+    },
     now: () => startsAt + jumped + elapsed,
     monotonic: () => elapsed,
     after(ms, run) {

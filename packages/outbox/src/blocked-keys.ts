@@ -1,11 +1,11 @@
 import type { Clock } from '@mekong/core'
+import { createPause, type Pause } from '@mekong/core/driver'
 import { advanceKey, type Decided, type Move, moveRows, readBlockedKeys, readDecided, readRun } from './blocked-rows.ts'
 import type { Bucket, Lane } from './bucket.ts'
 import type { Refused } from './fence.ts'
 import type { ForwardOutcome } from './forwarder.ts'
 import { orderOf, type OutboxRow } from './outbox-row.ts'
 import type { Database } from './read.ts'
-import { createPause, type Pause } from './pause.ts'
 import type { RelayObserver } from './relay-signal.ts'
 
 export interface BlockedKeysOptions {

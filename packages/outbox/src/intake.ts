@@ -1,7 +1,7 @@
 import type { Clock } from '@mekong/core'
+import { createPause, type Pause } from '@mekong/core/driver'
 import type { Bucket } from './bucket.ts'
 import { createOutboxReader, type OutboxReader, ServerChanged } from './outbox-reader.ts'
-import { createPause, type Pause } from './pause.ts'
 import { createPollPace, type PollPace } from './poll-pace.ts'
 import type { Database } from './read.ts'
 import type { RelayObserver } from './relay-signal.ts'

@@ -2,6 +2,7 @@ import { wait, type Clock } from '../clock.ts'
 import { MekongError } from '../error.ts'
 import { headerView } from '../event/headers.ts'
 import type { HeldEvent, HoldLease } from '../hold/hold-store.ts'
+import { createPause, type Pause } from '../pause.ts'
 import type { Observer } from '../signal.ts'
 import { busyPauseMs, named, type Attempts } from './attempts.ts'
 import type { ClaimBook } from './claim-book.ts'
@@ -39,13 +40,12 @@ export class HeldRunner {
   readonly #running = new Map<Work | HoldLease, Promise<void>>()
   readonly #works = new Set<Work>()
   readonly #stopping = new AbortController()
-  /** Woken while it worked: look again before sleeping. */
-  #isWoken = false
-  #endSleep: () => void = () => undefined
+  readonly #pause: Pause
   #loop: Promise<void> | undefined
 
   constructor(options: HeldRunnerOptions) {
     this.#options = options
+    this.#pause = createPause(options.clock, this.#stopping.signal, 'background')
   }
 
   start(): void {
@@ -54,8 +54,7 @@ export class HeldRunner {
 
   /** Something was held or made due: look now rather than at the next poll. */
   wake(): void {
-    this.#isWoken = true
-    this.#endSleep()
+    this.#pause.end()
   }
 
   /** Another owner took the claim over: a handler that runs under it hears of that. */
@@ -67,7 +66,6 @@ export class HeldRunner {
   /** Nothing more begins. */
   stop(): void {
     this.#stopping.abort()
-    this.wake()
   }
 
   /** Finishes the events at work; lanes not begun stay due. At `signal` their handlers are told to stop. */
@@ -87,17 +85,16 @@ export class HeldRunner {
   async #run(): Promise<void> {
     const { subscription, holding, owner, leaseMs, pollMs, signal } = this.#options
     while (!this.#isStopping && !signal.aborted) {
-      this.#isWoken = false
       const limit = subscription.concurrency - this.#running.size
       if (limit === 0) {
         // The end of a lane wakes it.
-        await this.#sleep(pollMs)
+        await this.#pause.wait(pollMs)
         continue
       }
       const request = { owner, leaseMs, limit }
       const leases = await persist(() => holding.store.leaseDue(subscription.scope, request), this.#options)
       for (const lease of leases ?? []) this.#begin(lease)
-      if (leases?.length !== limit) await this.#sleep(await this.#untilDueMs())
+      if (leases?.length !== limit) await this.#pause.wait(await this.#untilDueMs())
     }
   }
 
@@ -125,17 +122,6 @@ export class HeldRunner {
     const { clock, pollMs, holding, subscription } = this.#options
     const dueAt = await persist(() => holding.store.nextDueAt(subscription.scope), this.#options)
     return dueAt === undefined ? pollMs : Math.min(pollMs, Math.max(shortestSleepMs, dueAt - clock.now()))
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (this.#isWoken || this.#isStopping) return
-    await new Promise<void>(resolve => {
-      const cancel = this.#options.clock.after(ms, resolve, 'background')
-      this.#endSleep = () => {
-        cancel()
-        resolve()
-      }
-    })
   }
 
   async #runLane(lease: HoldLease): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { PreparedEvent } from '../event/event.ts'
+import { createPause, type Pause } from '../pause.ts'
 import type { Observer } from '../signal.ts'
 import type { LeasedEvent, ScheduleStore } from './schedule-store.ts'
 
@@ -41,35 +42,31 @@ export function createScheduleRunner(options: ScheduleRunnerOptions): ScheduleRu
 
 class Runner implements ScheduleRunner {
   readonly #options: ScheduleRunnerOptions
+  readonly #closing = new AbortController()
+  readonly #pause: Pause
   #running: Promise<void> | undefined
-  #isClosed = false
-  /** Woken while it worked: look again before sleeping. */
-  #isWoken = false
-  #endSleep: (() => void) | undefined
 
   constructor(options: ScheduleRunnerOptions) {
     this.#options = options
+    this.#pause = createPause(options.clock, this.#closing.signal)
   }
 
   start(): void {
-    if (!this.#isClosed) this.#running ??= this.#run()
+    if (!this.#closing.signal.aborted) this.#running ??= this.#run()
   }
 
   wake(): void {
-    this.#isWoken = true
-    this.#endSleep?.()
+    this.#pause.end()
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
-    this.wake()
+    this.#closing.abort()
     await this.#running
   }
 
   async #run(): Promise<void> {
     let backoffMs = firstBackoffMs
-    while (!this.#isClosed) {
-      this.#isWoken = false
+    while (!this.#closing.signal.aborted) {
       let sleepMs: number
       try {
         sleepMs = await this.#publishDue()
@@ -79,7 +76,7 @@ class Runner implements ScheduleRunner {
         sleepMs = backoffMs
         backoffMs = Math.min(2 * backoffMs, longestBackoffMs)
       }
-      await this.#sleep(sleepMs)
+      if (sleepMs > 0) await this.#pause.wait(sleepMs)
     }
   }
 
@@ -99,18 +96,5 @@ class Runner implements ScheduleRunner {
   async #publish(leased: readonly LeasedEvent[]): Promise<readonly LeasedEvent[]> {
     const results = await Promise.allSettled(leased.map(({ event }) => this.#options.send(event)))
     return leased.filter((_, index) => results[index]!.status === 'fulfilled')
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    if (ms <= 0 || this.#isWoken) return
-    await new Promise<void>(resolve => {
-      const end = (): void => {
-        this.#endSleep = undefined
-        cancel()
-        resolve()
-      }
-      const cancel = this.#options.clock.after(ms, end)
-      this.#endSleep = end
-    })
   }
 }

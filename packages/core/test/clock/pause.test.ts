@@ -1,6 +1,6 @@
-import { virtualClock } from '@mekong/testing'
 import { describe, expect, it } from 'vitest'
-import { createPause } from '../src/pause.ts'
+import { createPause } from '../../src/pause.ts'
+import { virtualClock } from '../virtual-clock.ts'
 
 describe('a pause', () => {
   it('ends by time', async () => {
