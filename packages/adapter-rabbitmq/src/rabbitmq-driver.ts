@@ -108,6 +108,7 @@ class RabbitMqDriver implements Driver {
       requests: this.#requests,
       requeue: this.#requeue,
       restore: group => this.#restore(group),
+      onClosed: closed => this.#subscriptions.delete(closed),
     })
     this.#subscriptions.add(subscription)
     await subscription.start()

@@ -20,6 +20,7 @@ import { RabbitMqError } from './rabbitmq-failures.ts'
 
 export type SubscriptionOptions = Omit<GroupReadersOptions, 'onDrained' | 'onTrouble' | 'signal'> & {
   readonly requeue: Requeue
+  readonly onClosed: (subscription: Subscription) => void
 }
 
 /** What a quorum queue delivers unacknowledged at most. */
@@ -127,7 +128,7 @@ export class Subscription implements Consumer {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await this.#readers.stop()
+    this.#readers.stop()
   }
 
   async close(): Promise<void> {
@@ -139,6 +140,7 @@ export class Subscription implements Consumer {
     const closing = this.#readers.close().finally(() => ended.abort())
     // A broker that does not answer takes everything back with the connection.
     await Promise.race([closing, wait(this.#options.clock, closeWithinMs, ended.signal)])
+    this.#options.onClosed(this)
   }
 
   async #reopen(model: ChannelModel): Promise<void> {

@@ -8,7 +8,6 @@ describe('priorities', () => {
   it('are asked of RabbitMQ 4 and later, where the active consumer follows them', () => {
     expect(priorityOf('m', 'q', broker('3.13.7'))).toBeUndefined()
     expect(priorityOf('m', 'q', broker('3.10.8'))).toBeUndefined()
-    expect(priorityOf('m', 'q', undefined)).toBeUndefined()
     expect(priorityOf('m', 'q', broker('4.1.0'))).toBe(rendezvous('m', 'q'))
     expect(priorityOf('m', 'q', broker('10.0.0'))).toBe(rendezvous('m', 'q'))
   })

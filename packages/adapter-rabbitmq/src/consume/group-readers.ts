@@ -11,7 +11,6 @@ import type { Requests } from '../connection/requests.ts'
 import type { SupervisedConnection } from '../connection/supervised-connection.ts'
 import { isDeclared, readLayout, type GroupLayout } from '../layout/group-layout.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
-import { priorityOf } from './priority.ts'
 import { QueueReader } from './queue-reader.ts'
 import { queueSource, type Source } from './source.ts'
 import { StreamSource } from './stream-source.ts'
@@ -41,6 +40,8 @@ export class GroupReaders {
   readonly #byQueue = new Map<string, QueueReader>()
   readonly #byPartition = new Map<Partition, QueueReader>()
   readonly #refreshing = new Set<string>()
+  /** A queue of these topics went since they were read. */
+  readonly #outdated = new Set<string>()
   #epoch = 0
   #isStopped = false
 
@@ -76,9 +77,9 @@ export class GroupReaders {
     return this.#options.connection.current === model && opened.every(({ status }) => status === 'fulfilled')
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#isStopped = true
-    await Promise.all(this.all().map(reader => reader.stop()))
+    for (const reader of this.all()) reader.stop()
   }
 
   async close(): Promise<void> {
@@ -96,9 +97,9 @@ export class GroupReaders {
   /** Of two generations the older one: the newer one is read when nothing of the older one is left. */
   async #read(topic: string, { unordered, generations: [generation] }: GroupLayout): Promise<void> {
     const sources: Source[] = []
-    if (unordered !== undefined) sources.push(queueSource({ topic, queue: unordered, place: undefined }, undefined))
+    if (unordered !== undefined) sources.push(queueSource({ topic, queue: unordered, place: undefined }))
     for (const [index, queue] of (generation?.queues ?? []).entries()) {
-      sources.push(queueSource({ topic, queue, place: { slot: generation!.slot, index } }, this.#priorityFor(queue)))
+      sources.push(queueSource({ topic, queue, place: { slot: generation!.slot, index } }))
     }
     await Promise.all(sources.map(source => this.#openReader(source)))
   }
@@ -109,7 +110,7 @@ export class GroupReaders {
     const reader = this.#createReader(source)
     this.#byQueue.set(source.queue, reader)
     this.#byPartition.set(reader.partition, reader)
-    if (this.#isStopped) await reader.stop()
+    if (this.#isStopped) reader.stop()
     const model = await connection.opened(connectTimeoutMs)
     await reader.open(model).catch((error: unknown) => {
       // With the next connection it opens by itself.
@@ -121,6 +122,7 @@ export class GroupReaders {
     const { connection, subscribe, sink, clock, onDrained, onTrouble } = this.#options
     return new QueueReader({
       source,
+      member: subscribe.member,
       connection,
       prefetch: subscribe.window,
       sink,
@@ -130,10 +132,6 @@ export class GroupReaders {
       onDrained,
       onTrouble,
     })
-  }
-
-  #priorityFor(queue: string): number | undefined {
-    return priorityOf(this.#options.subscribe.member, queue, this.#options.connection.current)
   }
 
   /** Its queue is not there any more: what follows it is read, or it is declared again. */
@@ -149,20 +147,24 @@ export class GroupReaders {
     void this.#refresh(topic)
   }
 
+  /** Until what was read is what is there. */
   async #refresh(topic: string): Promise<void> {
     const { clock, signal, onTrouble } = this.#options
+    this.#outdated.add(topic)
     if (this.#refreshing.has(topic)) return
     this.#refreshing.add(topic)
-    let isDone = false
-    for (let pauseMs = refreshAgainMs; !isDone && !signal.aborted; pauseMs = Math.min(2 * pauseMs, longestRefreshMs)) {
-      isDone = await this.#readWhatFollows(topic).then(
-        () => true,
-        (error: unknown) => (onTrouble(error), false),
-      )
-      if (!isDone) await wait(clock, pauseMs, signal)
+    for (let pauseMs = refreshAgainMs; this.#outdated.delete(topic) && !signal.aborted;) {
+      try {
+        await this.#readWhatFollows(topic)
+        if (!this.#outdated.has(topic)) onTrouble(undefined)
+      } catch (error) {
+        this.#outdated.add(topic)
+        onTrouble(error)
+        await wait(clock, pauseMs, signal)
+        pauseMs = Math.min(2 * pauseMs, longestRefreshMs)
+      }
     }
     this.#refreshing.delete(topic)
-    if (isDone) onTrouble(undefined)
   }
 
   async #readWhatFollows(topic: string): Promise<void> {

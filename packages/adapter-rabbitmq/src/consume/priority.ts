@@ -4,8 +4,8 @@ import type { ChannelModel } from 'amqplib'
  * How much this member wants this queue: the one that wants it most is the active one, and members agree on that without
  * knowing each other (rendezvous hashing). From RabbitMQ 4 on only: before, a queue with one active consumer takes the first.
  */
-export function priorityOf(member: string, queue: string, model: ChannelModel | undefined): number | undefined {
-  const version: unknown = model?.connection.serverProperties.version
+export function priorityOf(member: string, queue: string, model: ChannelModel): number | undefined {
+  const version: unknown = model.connection.serverProperties.version
   const major = typeof version === 'string' ? Number.parseInt(version, 10) : 0
   return major >= 4 ? rendezvous(member, queue) : undefined
 }

@@ -4,11 +4,13 @@ import type { SupervisedConnection } from '../connection/supervised-connection.t
 import { isNotFound } from '../rabbitmq-failures.ts'
 import { isEndOfGeneration } from '../rabbitmq-message.ts'
 import { Delivery } from './delivery.ts'
+import { priorityOf } from './priority.ts'
 import { ReaderChannel } from './reader-channel.ts'
 import type { Source } from './source.ts'
 
 export interface ReaderOptions {
   readonly source: Source
+  readonly member: string
   readonly connection: SupervisedConnection
   readonly prefetch: number
   readonly sink: Sink
@@ -103,12 +105,13 @@ export class QueueReader {
    * Hands over no more. An unordered queue is left to the other members; leaving an ordered one would activate the next
    * consumer while messages of it are in hand here.
    */
-  async stop(): Promise<void> {
+  stop(): void {
     this.#takes = false
     if (this.source.kind !== 'unordered' || this.#consumerTag === undefined) return
     const tag = this.#consumerTag
     this.#consumerTag = undefined
-    await this.#rawChannel?.cancel(tag).catch(() => undefined)
+    // What comes before the broker answers goes back when the channel closes.
+    if (this.#channel?.isOpen === true) this.#rawChannel?.cancel(tag).catch(() => undefined)
   }
 
   /** Sends what is settled, gives back the rest. */
@@ -151,7 +154,7 @@ export class QueueReader {
   }
 
   async #consume(model: ChannelModel): Promise<void> {
-    const { prefetch, clock, source } = this.#options
+    const { prefetch, clock, source, member } = this.#options
     const channel = await model.createChannel()
     const deliveries = new ReaderChannel(channel, clock)
     let closeError: unknown
@@ -159,10 +162,11 @@ export class QueueReader {
     channel.on('handler-error', error => (closeError = error))
     channel.on('close', () => this.#ended(deliveries, model, closeError))
     await channel.prefetch(prefetch)
+    const priority = priorityOf(member, source.queue, model)
     this.#channel = deliveries
     this.#rawChannel = channel
     const receive = (message: ConsumeMessage | null): void => this.#receive(message, deliveries)
-    const { consumerTag } = await channel.consume(source.queue, receive, source.consumeOptions())
+    const { consumerTag } = await channel.consume(source.queue, receive, source.consumeOptions(priority))
     this.#consumerTag = consumerTag
     if (this.#stopped.signal.aborted) await deliveries.close()
   }

@@ -13,7 +13,7 @@ export interface RetirementOptions {
   readonly onTrouble: (error: unknown) => void
 }
 
-/** Between two looks whether a drained queue can go; what was routed to it before it was unbound has arrived by then. */
+/** Between two looks at a drained queue. */
 const lookEveryMs = 500
 
 /**
@@ -23,6 +23,7 @@ const lookEveryMs = 500
 export class Retirement {
   readonly #options: RetirementOptions
   readonly #retiring = new Set<QueueReader>()
+  readonly #deliveredAtLastLook = new WeakMap<QueueReader, number>()
 
   constructor(options: RetirementOptions) {
     this.#options = options
@@ -31,28 +32,36 @@ export class Retirement {
   async retire(reader: QueueReader): Promise<void> {
     if (this.#retiring.has(reader)) return
     this.#retiring.add(reader)
+    const { clock, signal } = this.#options
+    // Told again when it is drained again, or when the end of the generation is delivered again.
+    while (!signal.aborted && reader.isDrained && !(await this.#isDeleted(reader))) {
+      await wait(clock, lookEveryMs, signal)
+    }
+    this.#retiring.delete(reader)
+  }
+
+  /** By us or by somebody else. */
+  async #isDeleted(reader: QueueReader): Promise<boolean> {
+    const { requests, onTrouble } = this.#options
+    const { queue } = reader.source
     try {
-      while (!(await this.#isGone(reader))) continue
+      if (await this.#hasFollower(reader)) return false
+      const { messageCount } = await requests.ask(channel => channel.checkQueue(queue))
+      if (messageCount > 0 || !reader.isDrained || !this.#isSettled(reader)) return false
+      await requests.ask(channel => channel.deleteQueue(queue))
+      return true
     } catch (error) {
-      // Somebody was quicker, or the connection is going: the end of the generation is delivered again.
-      if (!isNotFound(error)) this.#options.onTrouble(error)
-    } finally {
-      this.#retiring.delete(reader)
+      if (isNotFound(error)) return true
+      onTrouble(error)
+      return false
     }
   }
 
-  /** True also when it is not ours to delete any more. */
-  async #isGone(reader: QueueReader): Promise<boolean> {
-    const { requests, clock, signal } = this.#options
-    await wait(clock, lookEveryMs, signal)
-    if (signal.aborted || !reader.isDrained) return true
-    if (await this.#hasFollower(reader)) return false
-    const { queue } = reader.source
-    const { messageCount } = await requests.ask(channel => channel.checkQueue(queue))
-    if (messageCount > 0) return false
-    if (signal.aborted || !reader.isDrained) return true
-    await requests.ask(channel => channel.deleteQueue(queue))
-    return true
+  /** It was as empty at the look before: what was on its way when the queue was unbound has arrived. */
+  #isSettled(reader: QueueReader): boolean {
+    const before = this.#deliveredAtLastLook.get(reader)
+    this.#deliveredAtLastLook.set(reader, reader.delivered)
+    return before === reader.delivered
   }
 
   async #hasFollower({ source: { topic, place } }: QueueReader): Promise<boolean> {

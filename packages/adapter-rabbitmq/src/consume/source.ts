@@ -9,19 +9,20 @@ export interface Source {
   readonly kind: 'ordered' | 'unordered' | 'stream'
   /** Where it stands in its generation, if it keeps order. */
   readonly place: { readonly slot: Slot; readonly index: number } | undefined
-  consumeOptions(): Options.Consume
+  /** Asked for each channel. `priority` is what this member would take an ordered queue with. */
+  consumeOptions(priority: number | undefined): Options.Consume
   /** Whether the bus wants it: a stream begins a little before the time that was asked for. */
   isWanted(delivery: Delivery): boolean
   /** The channel ended: where the next one goes on. */
   ended(firstUnsettled: Delivery | undefined): void
 }
 
-export function queueSource(source: Pick<Source, 'topic' | 'queue' | 'place'>, priority: number | undefined): Source {
-  const options: Options.Consume = priority === undefined ? {} : { priority }
+export function queueSource(source: Pick<Source, 'topic' | 'queue' | 'place'>): Source {
+  const isOrdered = source.place !== undefined
   return {
     ...source,
-    kind: source.place === undefined ? 'unordered' : 'ordered',
-    consumeOptions: () => options,
+    kind: isOrdered ? 'ordered' : 'unordered',
+    consumeOptions: priority => (isOrdered && priority !== undefined ? { priority } : {}),
     isWanted: () => true,
     ended: () => {},
   }
