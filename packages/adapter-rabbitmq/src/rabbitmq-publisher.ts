@@ -65,7 +65,7 @@ export class Publisher {
 
   /** As soon as its exchanges are known to exist: publishing to one that does not ends the channel for everybody. */
   #admit(sending: Sending): void {
-    const unknown = this.#exchanges.unknownOf(sending.batch.slice(sending.next), this.#addressing)
+    const unknown = this.#exchanges.unknownOf(sending.batch.slice(sending.next))
     if (unknown.length === 0) return this.#enqueue(sending)
     this.#exchanges.learn(unknown).then(
       () => this.#enqueue(sending),
@@ -147,18 +147,17 @@ export class Publisher {
   #send(channel: ConfirmChannel, sending: Sending): boolean {
     const index = sending.next
     const outgoing = sending.batch[index]!
-    const exchange = this.#addressing.exchangeOf(outgoing)
-    const refusal = this.#refusalOf(outgoing, exchange)
-    if (refusal !== undefined) {
+    const verdict = this.#tooLarge(outgoing) ?? this.#exchanges.verdictOn(outgoing)
+    if (verdict === undefined) return false
+    if (verdict !== 'there') {
       sending.next++
-      sending.decide(index, { is: 'not-stored', error: refusal })
+      sending.decide(index, { is: 'not-stored', error: verdict })
       return true
     }
-    if (!this.#exchanges.isKnown(exchange)) return false
     const sentAt = this.#options.isReplayed(outgoing.topic) ? this.#options.clock.now() : undefined
     try {
-      const routingKey = this.#addressing.routingKeyOf(outgoing)
-      channel.send(sending, { exchange, routingKey }, propertiesOf(outgoing, sentAt))
+      const address = this.#addressing.addressOf(outgoing)
+      channel.send(sending, address, propertiesOf(outgoing, sentAt))
     } catch (error) {
       if (!channel.isOpen || isClosedChannel(error)) return false
       sending.next++
@@ -167,15 +166,11 @@ export class Publisher {
     return true
   }
 
-  #refusalOf(outgoing: Outgoing, exchange: string): RabbitMqError | undefined {
+  /** The broker would end the channel. */
+  #tooLarge({ body }: Outgoing): RabbitMqError | undefined {
     const { maxMessageBytes } = this.#options
-    if (outgoing.body.byteLength > maxMessageBytes) {
-      return new RabbitMqError(
-        'too-large',
-        `a message has at most ${maxMessageBytes} bytes, not ${outgoing.body.byteLength}`,
-      )
-    }
-    return this.#exchanges.refusalOf(exchange)
+    if (body.byteLength <= maxMessageBytes) return undefined
+    return new RabbitMqError('too-large', `a message has at most ${maxMessageBytes} bytes, not ${body.byteLength}`)
   }
 
   #whyNoAnswer(): RabbitMqError {

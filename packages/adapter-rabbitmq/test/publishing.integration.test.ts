@@ -38,6 +38,7 @@ describe('publishing', () => {
     const topic = uniqueTopic('there')
     await declare(driver, topic)
     const missing = event(uniqueTopic('missing'), 'lost')
+    expect((await publish(driver, [{ ...missing, delayMs: 1000 }]))[0]).toMatchObject({ is: 'not-stored' })
     const batches = Array.from({ length: 20 }, (_, n) =>
       publish(driver, [event(topic, `a${n}`), missing, event(topic, `b${n}`)]),
     )

@@ -6,19 +6,21 @@ import { delayLevels } from '../delay/delay-levels.ts'
 /** Everything delayed enters here and falls through to the first level it waits at. */
 export const delayEntry: string = delayName(delayLevels - 1)
 
+/** Where one message goes. */
+export interface Address {
+  readonly exchange: string
+  readonly routingKey: string
+}
+
 /** Where messages go: to the exchange of their topic, by the bucket of their key. */
 export class Addressing {
   readonly #keysOfTopics = new Map<string, readonly string[]>()
   #turn = 0
 
-  exchangeOf({ topic, delayMs }: Outgoing): string {
-    return delayMs > 0 ? delayEntry : topic
-  }
-
   /** Messages without a key go round. */
-  routingKeyOf({ topic, key }: Outgoing): string {
+  addressOf({ topic, key, delayMs }: Outgoing): Address {
     const bucket = key === undefined ? this.#turn++ % bucketCount : bucketOf(key)
-    return this.#keysOf(topic)[bucket]!
+    return { exchange: delayMs > 0 ? delayEntry : topic, routingKey: this.#keysOf(topic)[bucket]! }
   }
 
   #keysOf(topic: string): readonly string[] {

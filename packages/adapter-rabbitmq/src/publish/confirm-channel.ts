@@ -1,13 +1,8 @@
 import type { ConfirmChannel as AmqpChannel, Message, Options } from 'amqplib'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
+import type { Address } from './addressing.ts'
 import { ConfirmWindow } from './confirm-window.ts'
 import type { Sending } from './sending.ts'
-
-/** Where one message goes. */
-export interface Address {
-  readonly exchange: string
-  readonly routingKey: string
-}
 
 /** A confirm channel of amqplib with its window. It ends once, with everything that is unconfirmed. */
 export class ConfirmChannel {

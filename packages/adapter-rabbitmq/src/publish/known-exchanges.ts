@@ -2,7 +2,7 @@ import type { Outgoing } from '@mekong/core/driver'
 import { Requests } from '../connection/requests.ts'
 import type { SupervisedConnection } from '../connection/supervised-connection.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
-import type { Addressing } from './addressing.ts'
+import { delayEntry } from './addressing.ts'
 
 /** How long it is remembered that an exchange is missing. */
 const missingForMs = 1000
@@ -19,14 +19,14 @@ export class KnownExchanges {
     connection.watchers.add({ lost: () => this.forget() })
   }
 
-  unknownOf(batch: readonly Outgoing[], addressing: Addressing): readonly string[] {
+  /** What is delayed needs its topic too, when it is due. */
+  unknownOf(batch: readonly Outgoing[]): readonly string[] {
     let unknown: Set<string> | undefined
     let last: string | undefined
-    for (const outgoing of batch) {
-      const exchange = addressing.exchangeOf(outgoing)
-      if (exchange === last) continue
-      last = exchange
-      if (!this.#known.has(exchange) && !this.#isMissing(exchange)) (unknown ??= new Set()).add(exchange)
+    for (const { topic, delayMs } of batch) {
+      if (topic !== last && this.#isUnknown(topic)) (unknown ??= new Set()).add(topic)
+      if (delayMs > 0 && this.#isUnknown(delayEntry)) (unknown ??= new Set()).add(delayEntry)
+      last = topic
     }
     return unknown === undefined ? [] : [...unknown]
   }
@@ -36,18 +36,22 @@ export class KnownExchanges {
     await Promise.all(exchanges.map(exchange => this.#learn(exchange)))
   }
 
-  isKnown(exchange: string): boolean {
-    return this.#known.has(exchange)
-  }
-
-  refusalOf(exchange: string): RabbitMqError | undefined {
-    if (!this.#isMissing(exchange)) return undefined
-    return new RabbitMqError('refused', `exchange ${exchange} does not exist: no topology was created for it`)
+  /** Whether this message may be sent; undefined: nobody knows. */
+  verdictOn({ topic, delayMs }: Outgoing): RabbitMqError | 'there' | undefined {
+    const missing = this.#isMissing(topic) ? topic : delayMs > 0 && this.#isMissing(delayEntry) ? delayEntry : undefined
+    if (missing !== undefined) {
+      return new RabbitMqError('refused', `exchange ${missing} does not exist: no topology was created for it`)
+    }
+    return this.#known.has(topic) && (delayMs <= 0 || this.#known.has(delayEntry)) ? 'there' : undefined
   }
 
   forget(): void {
     this.#known.clear()
     this.#missingUntil.clear()
+  }
+
+  #isUnknown(exchange: string): boolean {
+    return !this.#known.has(exchange) && !this.#isMissing(exchange)
   }
 
   #learn(exchange: string): Promise<void> {
