@@ -163,7 +163,7 @@ describe('after FLUSHALL', () => {
     const store = redisIdempotency({ redis: test.redis })
     const [running, ending, holding] = (await claimed(store, requests(3))) as [Claim, Claim, Claim]
     await test.redis.flushall()
-    expect(await store.extend([running], 200)).toEqual([true])
+    expect(await store.extend([running], 60_000)).toEqual([true])
     expect(await store.complete([ending])).toEqual([true])
     expect(await store.hold([holding])).toEqual([true])
     const others = [0, 1, 2].map(index => request(`e${index}`, 'another'))
@@ -180,7 +180,7 @@ describe('after FLUSHALL', () => {
       store,
       [0, 1, 2, 3].map(index => request(`e${index}`, 'heir')),
     )
-    expect(await store.extend(zombies, 200)).toEqual([false, false, false, false])
+    expect(await store.extend(zombies, 60_000)).toEqual([false, false, false, false])
     expect(await store.complete(zombies)).toEqual([false, false, false, false])
     expect(await store.hold(zombies)).toEqual([false, false, false, false])
     await store.release(zombies)
