@@ -160,7 +160,7 @@ export class Membership {
     const { events } = this.#options
     while (this.#hasToJoin && !this.#isClosed) {
       const assigned = await this.#join()
-      if (assigned === undefined) continue
+      if (assigned === undefined || this.#isClosed) continue
       events.status({ is: 'running' })
       await this.#apply(assigned)
     }
@@ -252,13 +252,21 @@ export class Membership {
 
   #refused(errorCode: ErrorCode, what: string): void {
     if (errorCode === kafkaError.rebalanceInProgress) return
-    if (errorCode === kafkaError.unknownMemberId || errorCode === kafkaError.illegalGeneration) return this.#forgotten()
+    if (errorCode === kafkaError.unknownMemberId) return this.#forgotten()
+    if (errorCode === kafkaError.illegalGeneration) return this.#leftBehind()
     throw new KafkaBrokerError(errorCode, what)
   }
 
-  /** Somebody else may have everything that was ours. */
   #forgotten(): void {
     this.#memberId = ''
+    this.#leftBehind()
+  }
+
+  /**
+   * Somebody else may have everything that was ours. Joins again as the same member: the group may know it yet, and would wait
+   * for the end of its session if it came as another.
+   */
+  #leftBehind(): void {
     this.#generation = -1
     this.#options.events.lost()
     this.rejoin()
@@ -301,7 +309,7 @@ export class Membership {
     }
     if (errorCode === kafkaError.unknownMemberId) return this.#forgotten()
     // While it joins, a new generation is on its way; any answer shows that the group knows it.
-    if (errorCode === kafkaError.illegalGeneration && !this.#isJoining) return this.#forgotten()
+    if (errorCode === kafkaError.illegalGeneration && !this.#isJoining) return this.#leftBehind()
     this.#knownAt = sentAt
     if (errorCode === kafkaError.rebalanceInProgress) {
       if (!this.#isJoining) this.rejoin()
@@ -310,11 +318,11 @@ export class Membership {
 
   /** A join that waits on a dead connection would wait on. */
   async #sessionOver(): Promise<void> {
-    this.#forgotten()
+    this.#leftBehind()
     if (!this.#isJoining) return
     const stuck = this.#joining
     this.#joining = this.#options.connect()
-    await stuck.close()
+    await stuck.close().catch(() => undefined)
   }
 }
 

@@ -17,6 +17,7 @@ export interface Cluster {
 interface ConnectionPool {
   readonly host: string
   readonly port: number
+  readonly connectionTimeout: number
   /** Two: the second for fetches. */
   readonly pool: readonly Connection[]
   send(request: ProtocolRequest): Promise<unknown>
