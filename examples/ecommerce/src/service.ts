@@ -1,6 +1,6 @@
-import { readSettings, SettingsError } from './service/service-settings.ts'
-import { described, serviceLog } from './service/service-log.ts'
 import { runService } from './service/run-service.ts'
+import { described, serviceLog } from './service/service-log.ts'
+import { readSettings, SettingsError } from './service/service-settings.ts'
 import { serviceNames } from './shop-services.ts'
 
 /** What a drain may take beyond its own deadline before the process ends all the same. */
@@ -16,7 +16,6 @@ async function main(): Promise<number> {
   }
   const settings = readSettings(service, process.env)
   const log = serviceLog(service, settings)
-  // What is half open must not keep the process alive.
   const fail = (message: string) => (error: unknown) => {
     log.fatal(described(error), message)
     process.exit(1)
@@ -39,7 +38,8 @@ async function main(): Promise<number> {
 }
 
 try {
-  process.exitCode = await main()
+  // What is half open must not keep the process alive.
+  process.exit(await main())
 } catch (error) {
   if (!(error instanceof SettingsError)) throw error
   process.stderr.write(`${error.message}\n`)

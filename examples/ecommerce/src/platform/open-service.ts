@@ -28,7 +28,11 @@ export interface Surroundings {
   readonly redisUrl?: string | undefined
   readonly observe?: Observer | undefined
   readonly middleware?: readonly Middleware[] | undefined
+  /** Hears what the opening of the service needs next, and waits for when that is away. */
+  readonly needs?: ((dependency: Dependency) => void) | undefined
 }
+
+export type Dependency = 'database' | 'broker'
 
 /** What a service is made of, before it takes part in the saga. */
 export interface ServiceTools {
@@ -57,6 +61,10 @@ export interface RunningService extends ServiceTools {
   close(options?: CloseOptions): Promise<void>
 }
 
+/** What a process that was killed had begun is another's, or its own again, this long after. The inbox makes early harmless. */
+const leaseMs = 5000
+const relayTuning = { leaseMs, leaseMarginMs: 1000, heartbeatMs: 1500 }
+
 /**
  * Opens a service: its tables, its outbox and inbox, its event bus, its part in the saga. What was opened is closed again
  * when it does not come up.
@@ -79,12 +87,13 @@ export async function openService<Service extends ServiceName>(
 
 async function open<Service extends ServiceName>(
   { service, schema, migration, steps }: ServiceDefinition<Service>,
-  { broker, databaseUrl, redisUrl, observe, middleware }: Surroundings,
+  { broker, databaseUrl, redisUrl, observe, middleware, needs }: Surroundings,
   closers: ((options?: CloseOptions) => Promise<unknown>)[],
 ): Promise<Omit<RunningService, 'close'>> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true, connectionTimeoutMillis: 5000 })
   closers.push(() => pool.end())
   const sql = pgSql(pool)
+  needs?.('database')
   await migrate(
     sql,
     [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration],
@@ -93,6 +102,7 @@ async function open<Service extends ServiceName>(
 
   const idempotency = redisUrl === undefined ? undefined : redisIdempotency({ redis: redisUrl, observe })
   if (idempotency !== undefined) closers.push(() => idempotency.close())
+  needs?.('broker')
   const eventBus = await createEventBus({
     service,
     contract,
@@ -104,12 +114,13 @@ async function open<Service extends ServiceName>(
     topology: 'create',
     // A service that is new, or was down when its first event came, misses none.
     from: 'earliest',
+    consume: { leaseMs },
     observe,
     middleware,
   })
   closers.push(options => eventBus.close(options))
   const outbox = createOutbox({ source: service, contract, schema })
-  const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
+  const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox], tuning: relayTuning })
   // Orders that want the same products wait for each other for a moment: that is no reason to come again later.
   const inbox = postgresInbox({ sql, schema, lockTimeoutMs: 5000 })
   const participant: SagaParticipant = createSagaParticipant({
@@ -125,6 +136,7 @@ async function open<Service extends ServiceName>(
   closers.push(() => participant.close())
   await eventBus.start()
   closers.push(options => relay.close(options))
+  needs?.('database')
   await relay.start()
   return { service, schema, sql, outbox, eventBus, relay }
 }

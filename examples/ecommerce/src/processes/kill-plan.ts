@@ -16,7 +16,7 @@ export interface KillPlanOptions {
   readonly orders: number
 }
 
-const fewestRounds = 2
+const fewestRounds = 1
 const mostRounds = 5
 const ordersOfRound = 150
 const longestDelayMs = 300
@@ -24,7 +24,7 @@ const longestAwayMs = 1500
 
 /**
  * Which is killed when. Each round kills every victim once, in another sequence; rounds are spread over the orders, and a
- * short run has two. The same for the same seed, victims and number of orders.
+ * short run has one. The same for the same seed, victims and number of orders.
  */
 export function killPlan(options: KillPlanOptions): readonly PlannedKill[] {
   const { seed, victims, orders } = options

@@ -30,7 +30,9 @@ export function processStage({ broker, killSeed }: ProcessStageOptions): OpenSta
         }),
       )
       progress.tell(`they are up after ${since()}; starting ${serviceNames.join(', ')}, each in a process of its own`)
-      const shop = stack.use(await ProcessShop.open({ environment: environmentOf(servers, options), ...progress }))
+      const shop = stack.use(
+        await ProcessShop.open({ environment: environmentOf(broker, servers, options), ...progress }),
+      )
       progress.tell(`ready after ${since()}`)
       const trouble = killSeed === undefined ? undefined : kills(killSeed, { broker, servers, shop, options })
       const { databaseUrl } = servers
@@ -44,13 +46,20 @@ export function processStage({ broker, killSeed }: ProcessStageOptions): OpenSta
 
 const titles: Readonly<Record<ProcessBroker, string>> = { kafka: 'Kafka', rabbitmq: 'RabbitMQ' }
 
+/** Whoever is killed is missed, and whoever comes back is found, within seconds. */
+const parameters: Readonly<Record<ProcessBroker, string>> = {
+  kafka: 'sessionTimeoutMs=6000&heartbeatIntervalMs=1000',
+  rabbitmq: 'maxReconnectDelayMs=1000',
+}
+
 /** What `npm run service` reads. */
 function environmentOf(
+  name: ProcessBroker,
   { broker, redis, databaseUrl }: Servers,
   { smtpUrl, initialUnits, limitPence }: StageOptions,
 ): Readonly<Record<string, string>> {
   return {
-    EVENT_BUS_URL: broker.url,
+    EVENT_BUS_URL: `${broker.url}?${parameters[name]}`,
     DATABASE_URL: databaseUrl,
     REDIS_URL: redis.url,
     SMTP_URL: smtpUrl,

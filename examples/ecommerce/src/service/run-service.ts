@@ -1,10 +1,11 @@
 import type { Logger } from 'pino'
 import type { SendMail } from '../email/email-service.ts'
 import { mailSender } from '../mail/send-mail.ts'
-import type { RunningService, ServiceName } from '../platform/open-service.ts'
+import type { Dependency, RunningService, ServiceName } from '../platform/open-service.ts'
 import { serviceControl } from '../platform/service-control.ts'
 import { startTally } from '../platform/tally.ts'
 import { countOpen, openShopService } from '../shop-services.ts'
+import { openPatiently, untilAborted } from './open-patiently.ts'
 import { serveEndpoints } from './service-endpoints.ts'
 import { described, logSignal } from './service-log.ts'
 import type { ServiceSettings } from './service-settings.ts'
@@ -18,9 +19,13 @@ export interface ServiceProcessParts {
   readonly ending: AbortSignal
 }
 
-/** Runs one service until it is told to end, then drains it. Rejects when it does not come up. */
+/**
+ * Runs one service until it is told to end, then drains it. While its database or its broker is away it waits, and says so.
+ * Rejects with what waiting does not mend. Told to end before it was open, it leaves what is half open to the end of the
+ * process: nothing of that was taken for good.
+ */
 export async function runService({ service, settings, log, ending }: ServiceProcessParts): Promise<void> {
-  const stage: ServiceStage = { running: undefined, control: undefined, isDraining: false }
+  const stage: ServiceStage = { running: undefined, control: undefined, waitsFor: undefined, isDraining: false }
   const endpoints = await serveEndpoints({
     host: settings.httpHost,
     port: settings.httpPort,
@@ -31,7 +36,14 @@ export async function runService({ service, settings, log, ending }: ServiceProc
   const sender = settings.smtpUrl === undefined ? undefined : mailSender(settings.smtpUrl)
   try {
     const { tally, observe } = startTally()
-    const running = await open({ service, settings, log, sendMail: sender?.send ?? noMail, observe })
+    const sendMail = sender?.send ?? noMail
+    const running = await openPatiently({
+      open: needs => open({ service, settings, log, sendMail, observe, needs }),
+      log,
+      ending,
+      waits: dependency => (stage.waitsFor = dependency),
+    })
+    if (running === undefined) return
     stage.control = serviceControl({ running, tally, countOpen })
     stage.running = running
     log.info('ready')
@@ -48,9 +60,10 @@ export async function runService({ service, settings, log, ending }: ServiceProc
 interface Opening extends Pick<ServiceProcessParts, 'service' | 'settings' | 'log'> {
   readonly sendMail: SendMail
   readonly observe: ReturnType<typeof startTally>['observe']
+  readonly needs: (dependency: Dependency) => void
 }
 
-function open({ service, settings, log, sendMail, observe }: Opening): Promise<RunningService> {
+function open({ service, settings, log, sendMail, observe, needs }: Opening): Promise<RunningService> {
   const { broker, databaseUrl, redisUrl, initialUnits, limitPence } = settings
   return openShopService(
     service,
@@ -59,6 +72,7 @@ function open({ service, settings, log, sendMail, observe }: Opening): Promise<R
       broker,
       databaseUrl,
       redisUrl,
+      needs,
       observe(signal) {
         observe(signal)
         logSignal(log, signal)
@@ -69,10 +83,3 @@ function open({ service, settings, log, sendMail, observe }: Opening): Promise<R
 
 /** For the three services that send none. */
 const noMail: SendMail = () => Promise.reject(new Error('SMTP_URL is not set'))
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}

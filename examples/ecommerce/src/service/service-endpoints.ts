@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface Answer {
@@ -35,7 +35,10 @@ export class Refusal extends Error {
 
 export interface EndpointServer {
   readonly port: number
-  /** Takes no more requests; resolves when those that are under way are answered. */
+  /**
+   * Takes no more connections and no more requests on those that are open; resolves when what is under way is answered,
+   * or after a second: a caller that asks again and again on one connection, as probes do, keeps nobody waiting.
+   */
   close(): Promise<void>
 }
 
@@ -49,33 +52,40 @@ export interface EndpointServerOptions {
 }
 
 const maxBodyBytes = 1024 * 1024
+const closeWithinMs = 1000
 
 /** Answers JSON with JSON. Rejects when the port is taken. */
 export async function serveEndpoints(options: EndpointServerOptions): Promise<EndpointServer> {
-  const server = createServer((request, response) => void respond(request, response, options))
+  const isClosing = (): boolean => !server.listening
+  const server = createServer((request, response) => void respond(request, response, { ...options, isClosing }))
   server.listen({ host: options.host, port: options.port })
   await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise<void>(resolve => {
-        server.close(() => resolve())
-        server.closeIdleConnections()
-      }),
-  }
+  return { port: (server.address() as AddressInfo).port, close: () => closed(server) }
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise(resolve => {
+    const late = setTimeout(() => server.closeAllConnections(), closeWithinMs)
+    server.close(() => {
+      clearTimeout(late)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
 }
 
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  { endpoints, failed }: EndpointServerOptions,
+  { endpoints, failed, isClosing }: EndpointServerOptions & { readonly isClosing: () => boolean },
 ): Promise<void> {
   const { status, body } = await answer(request, endpoints).catch((error: unknown) => {
     if (error instanceof Refusal) return { status: error.status, body: { error: error.message } }
     failed(error)
     return { status: 500, body: { error: 'this failed; the log of the service says why' } }
   })
-  if (!request.complete) response.setHeader('connection', 'close')
+  // A connection that is kept alive is asked on, and the close of the server waits for it.
+  if (!request.complete || isClosing()) response.setHeader('connection', 'close')
   response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
 }
 

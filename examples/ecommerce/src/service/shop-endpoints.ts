@@ -2,7 +2,7 @@ import { isMekongError } from '@mekong/core'
 import { messageOf } from '@mekong/core/driver'
 import { z } from 'zod'
 import { type Order, placeOrder } from '../order/order-service.ts'
-import type { RunningService, ServiceName } from '../platform/open-service.ts'
+import type { Dependency, RunningService, ServiceName } from '../platform/open-service.ts'
 import { problemsOf, type ServiceControl } from '../platform/service-control.ts'
 import { type Answer, type Endpoint, Refusal } from './service-endpoints.ts'
 
@@ -11,6 +11,8 @@ export interface ServiceStage {
   /** Undefined until it has opened. */
   running: RunningService | undefined
   control: ServiceControl | undefined
+  /** What its opening was last refused by, because it is away. */
+  waitsFor: Dependency | undefined
   isDraining: boolean
 }
 
@@ -43,9 +45,12 @@ function liveness({ running }: ServiceStage): Answer {
 const databaseTimeoutMs = 2000
 
 /** Ready: the bus takes part in its group at the broker, and the database answers. Relay and broker tell what ails them. */
-async function readiness({ running, isDraining }: ServiceStage): Promise<Answer> {
+async function readiness({ running, isDraining, waitsFor }: ServiceStage): Promise<Answer> {
   if (isDraining) return { status: 503, body: { status: 'draining', problems: [] } }
-  if (running === undefined) return { status: 503, body: { status: 'starting', problems: [] } }
+  if (running === undefined) {
+    const problems = waitsFor === undefined ? [] : [`waits for the ${waitsFor}`]
+    return { status: 503, body: { status: 'starting', problems } }
+  }
   const database = await databaseProblem(running)
   const { status } = running.eventBus.health()
   const isReady = status === 'ok' && database === undefined

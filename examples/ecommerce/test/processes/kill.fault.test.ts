@@ -37,14 +37,14 @@ it.each(['kafka', 'rabbitmq'])(
     expectLedgers(out, recompute([orders]), { outcomeOf: outcomeByRules(100_000n) })
     const victims = [broker, 'redis', 'postgres', 'order', 'inventory', 'payment', 'email']
     for (const victim of victims) {
-      expect(run.stdout.match(new RegExp(`^kill at .*: ${victim}, back after .*$`, 'gm'))).toHaveLength(2)
+      expect(run.stdout.match(new RegExp(`^kill at .*: ${victim}, back after .*$`, 'gm'))).toHaveLength(1)
     }
     const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8')) as object
     expect(summary).toMatchObject({
       broker,
       killSeed: 1,
-      kills: 14,
-      killsByVictim: Object.fromEntries(victims.map(victim => [victim, 2])),
+      kills: 7,
+      killsByVictim: Object.fromEntries(victims.map(victim => [victim, 1])),
       unfinished: [],
     })
   },

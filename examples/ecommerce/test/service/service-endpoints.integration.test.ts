@@ -1,5 +1,7 @@
-import { request } from 'node:http'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { Agent, request } from 'node:http'
+import { connect } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type EndpointServer, Refusal, serveEndpoints } from '../../src/service/service-endpoints.ts'
 
 let server: EndpointServer
@@ -55,6 +57,36 @@ describe('the endpoints of a service', () => {
     expect(status).toBe(500)
     expect(JSON.stringify(body)).not.toContain('secret')
     expect(failures).toEqual([new Error('secret')])
+  })
+
+  it('close although somebody asks again and again on one connection', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const answers: (number | undefined)[] = []
+    const askOn = (): Promise<void> =>
+      new Promise(resolve => {
+        const asking = request({ port: server.port, host: '127.0.0.1', path: '/orders/1', agent }, response => {
+          answers.push(response.statusCode)
+          response.resume().on('end', () => void askOn().then(resolve))
+        })
+        asking.on('error', () => resolve()).end()
+      })
+    const refused = askOn()
+    await vi.waitFor(() => expect(answers.length).toBeGreaterThan(2))
+    await server.close()
+    await refused
+    agent.destroy()
+    expect(new Set(answers)).toEqual(new Set([200]))
+  })
+
+  it('close although somebody never finishes what he asks', async () => {
+    const stuck = connect({ port: server.port, host: '127.0.0.1' })
+    stuck.write('POST /orders HTTP/1.1\r\nhost: service\r\ncontent-length: 10\r\n\r\n1')
+    await once(stuck, 'connect')
+    await ask('/orders/1')
+    const gone = once(stuck, 'close')
+    stuck.on('error', () => undefined)
+    await server.close()
+    await gone
   })
 
   it('take no body that is too large, announced or not', async () => {

@@ -100,16 +100,59 @@ describe('a service of its own process', () => {
     await vi.waitFor(async () => expect((await service.ask('/readyz')).status).toBe(200), { timeout: 20_000 })
   })
 
-  it('ends with code 1 when it does not come up, saying why and no password', async () => {
+  it('waits for its database, says so, and is ready when that is there', async () => {
+    await using postgres = await startPostgres({ storage: 'memory' })
+    await postgres.kill()
+    const service = await start('payment', { DATABASE_URL: postgres.url })
+    await service.until(/"msg":"cannot start yet"/)
+    expect(await service.ask('/healthz')).toEqual({ status: 200, body: { status: 'starting' } })
+    expect(await service.ask('/readyz')).toEqual({
+      status: 503,
+      body: { status: 'starting', problems: ['waits for the database'] },
+    })
+    expect(await service.ask('/status')).toMatchObject({ status: 503 })
+    await postgres.restart()
+    await service.until(/"msg":"ready"/)
+    expect(await service.ask('/readyz')).toMatchObject({ status: 200 })
+    service.kill('SIGTERM')
+    const { code, stdout } = await service.ended
+    expect(code).toBe(0)
+    const waits = logOf(stdout).filter(({ msg }) => msg === 'cannot start yet')
+    expect(waits[0]).toMatchObject({ level: 'warn', waitsFor: 'database', code: 'STORE_UNAVAILABLE', attempt: 1 })
+    const { password } = new URL(postgres.url)
+    expect(password).not.toBe('')
+    expect(stdout).not.toContain(password)
+  })
+
+  it.each(['amqp://shop:secret@127.0.0.1:1?connectTimeoutMs=200', 'kafka://127.0.0.1:1'])(
+    'waits for its broker at %s, says so, and ends with code 0 at SIGTERM',
+    async broker => {
+      const service = await start('payment', { EVENT_BUS_URL: broker })
+      await service.until(/"code":"BROKER_UNAVAILABLE".*"msg":"cannot start yet"/)
+      expect(await service.ask('/readyz')).toEqual({
+        status: 503,
+        body: { status: 'starting', problems: ['waits for the broker'] },
+      })
+      service.kill('SIGTERM')
+      const { code, stdout, stderr } = await service.ended
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).not.toContain('secret')
+    },
+  )
+
+  it('ends with code 1 and one line when waiting does not help', async () => {
     const service = startService(['payment'], {
-      EVENT_BUS_URL: 'memory://alone',
-      DATABASE_URL: 'postgres://shop:secret@127.0.0.1:1/shop',
+      EVENT_BUS_URL: 'kafka://127.0.0.1:1?speed=high',
+      DATABASE_URL: database.url,
       HTTP_PORT: '0',
     })
     const { code, stdout } = await service.ended
     expect(code).toBe(1)
-    expect(logOf(stdout).at(-1)).toMatchObject({ level: 'fatal', code: 'STORE_UNAVAILABLE', msg: 'the service ends' })
-    expect(stdout).not.toContain('secret')
+    expect(logOf(stdout).at(-1)).toMatchObject({
+      level: 'fatal',
+      code: 'INVALID_CONFIGURATION',
+      msg: 'the service ends',
+    })
   })
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, string]>([
