@@ -179,7 +179,7 @@ class ServiceEventBus<C extends Contract> implements EventBus<C> {
       const { status, progressAt } = group
       if (status.is !== 'running') problems.push(`${driver.name}: ${status.is}`)
       isFatal ||= status.is === 'fatal'
-      problems.push(...group.stoppedLanes().map(lane => `stopped at a dead event: ${lane}`))
+      problems.push(...group.problems())
       if (progressAt !== undefined) progress.push(progressAt)
     }
     return {

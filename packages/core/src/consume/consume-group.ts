@@ -1,6 +1,7 @@
 import type { Contract } from '../contract.ts'
 import type { ConsumerStatus, Driver, StartPosition } from '../driver/driver-contract.ts'
 import type { Clock } from '../clock.ts'
+import { messageOf } from '../error.ts'
 import type { ConsumeTuning } from '../event-bus-options.ts'
 import type { PreparedEvent } from '../event/event.ts'
 import type { HoldStore } from '../hold/hold-store.ts'
@@ -46,6 +47,8 @@ export class ConsumeGroup {
   readonly #runners: SubscriptionRunner[] = []
   readonly #heldRunners: HeldRunner[] = []
   readonly #gaveUp = new AbortController()
+  /** Calls to each store that have failed and are repeated. */
+  readonly #failing = { idempotency: new Map<unknown, unknown>(), hold: new Map<unknown, unknown>() }
   #isStarted = false
 
   constructor(options: ConsumeGroupOptions) {
@@ -59,6 +62,7 @@ export class ConsumeGroup {
       clock,
       observe,
       hold,
+      failing: this.#failing.hold,
       signal: this.#gaveUp.signal,
     })
   }
@@ -79,7 +83,16 @@ export class ConsumeGroup {
     return this.#isStarted
   }
 
-  stoppedLanes(): readonly string[] {
+  /** A line for each thing that keeps events from being handled, while the broker may be well. */
+  problems(): readonly string[] {
+    const stores = Object.entries(this.#failing).flatMap(([store, failing]) => {
+      const [error] = failing.values()
+      return failing.size === 0 ? [] : [`the ${store} store fails, and events wait for it: ${messageOf(error)}`]
+    })
+    return [...stores, ...this.#stoppedLanes().map(lane => `stopped at a dead event: ${lane}`)]
+  }
+
+  #stoppedLanes(): readonly string[] {
     return this.#runners.flatMap(runner => runner.stoppedLanes().map(lane => `${runner.subscription.name}: ${lane}`))
   }
 
@@ -131,14 +144,16 @@ export class ConsumeGroup {
   #build(subscription: Subscription): { runner: SubscriptionRunner; heldRunner: HeldRunner | undefined } {
     const { driver, idempotency, hold, tuning, member, clock, observe, newToken } = this.#options
     const signal = this.#gaveUp.signal
-    const unavailable = (store: 'idempotency' | 'hold') => (error: unknown) =>
-      observe?.({ is: 'store-unavailable', store, error })
     const patience = { clock, signal }
+    const patienceWith = (store: 'idempotency' | 'hold') => ({
+      ...patience,
+      onFailure: (error: unknown) => observe?.({ is: 'store-unavailable', store, error }),
+      failing: this.#failing[store],
+    })
     const slots = new Slots(subscription.concurrency)
     const attempts = new Attempts({ ...this.#options, subscription, abortGraceMs: tuning.abortGraceMs })
     const book = new ClaimBook({
-      ...patience,
-      onFailure: unavailable('idempotency'),
+      ...patienceWith('idempotency'),
       store: idempotency,
       leaseMs: tuning.leaseMs,
       onLost: work => {
@@ -150,8 +165,7 @@ export class ConsumeGroup {
       hold === undefined
         ? undefined
         : new Holding({
-            ...patience,
-            onFailure: unavailable('hold'),
+            ...patienceWith('hold'),
             subscription,
             store: hold,
             book,
@@ -163,8 +177,7 @@ export class ConsumeGroup {
             onFull: work => this.#consumer.pause(work.message.partition, 'hold store full'),
           })
     const runner = new SubscriptionRunner({
-      ...patience,
-      onFailure: unavailable('idempotency'),
+      ...patienceWith('idempotency'),
       subscription,
       capabilities: driver.capabilities,
       attempts,
@@ -192,8 +205,7 @@ export class ConsumeGroup {
       holding === undefined
         ? undefined
         : new HeldRunner({
-            ...patience,
-            onFailure: unavailable('hold'),
+            ...patienceWith('hold'),
             subscription,
             attempts,
             slots,

@@ -31,6 +31,8 @@ export interface GroupConsumerOptions {
   readonly clock: Clock
   readonly observe: Observer | undefined
   readonly hold: HoldStore | undefined
+  /** As in Persistence, of calls to the hold store. */
+  readonly failing: Map<unknown, unknown>
   /** Closing has run out of time. */
   readonly signal: AbortSignal
 }

@@ -7,6 +7,8 @@ export interface Persistence {
   readonly clock: Clock
   /** Hears of each failed call. */
   readonly onFailure: (error: unknown) => void
+  /** Calls that have failed and are repeated, each with its last error: for whoever asks how the store is. */
+  readonly failing?: Map<unknown, unknown>
   /** Nobody waits any longer. */
   readonly signal: AbortSignal
 }
@@ -16,13 +18,18 @@ export interface Persistence {
  * when `signal` aborts first.
  */
 export async function persist<Answer>(call: () => Promise<Answer>, how: Persistence): Promise<Answer | undefined> {
-  for (let pauseMs = firstPauseMs; !how.signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    try {
-      return await call()
-    } catch (error) {
-      how.onFailure(error)
-      await wait(how.clock, pauseMs, how.signal)
+  try {
+    for (let pauseMs = firstPauseMs; !how.signal.aborted; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      try {
+        return await call()
+      } catch (error) {
+        how.failing?.set(call, error)
+        how.onFailure(error)
+        await wait(how.clock, pauseMs, how.signal)
+      }
     }
+    return undefined
+  } finally {
+    how.failing?.delete(call)
   }
-  return undefined
 }
