@@ -96,7 +96,7 @@ export class Publisher {
       }
       const giveUp = (): void => {
         for (const { sending, indexes, queue } of sendings) {
-          queue.remove(sending)
+          queue.giveUp(sending)
           const fate = this.#givenUp(sending)
           for (const index of indexes) fates[index] ??= fate
         }
@@ -113,6 +113,7 @@ export class Publisher {
         }
         queue.add(sending)
       }
+      for (const queue of new Set(sendings.map(sending => sending.queue))) queue.send()
       if (open === 0) finish()
     })
   }
@@ -151,6 +152,7 @@ export class Publisher {
             deadline,
             isSent: false,
             isAlone: false,
+            isGivenUp: false,
             answer: () => undefined,
           }
           sendings.push({ sending, indexes, queue })

@@ -12,6 +12,8 @@ export interface Sending extends Place {
   isSent: boolean
   /** Must not share a batch: it was refused in one, perhaps because of its company. */
   isAlone: boolean
+  /** Nobody waits for its answer any more. */
+  isGivenUp: boolean
   /** Called once, unless it was given up before. */
   answer: (fate: Fate) => void
 }
@@ -44,24 +46,26 @@ export class LeaderQueue {
     return this.#options.node.host === host && this.#options.node.port === port
   }
 
+  /** It goes with the next `send`. */
   add(sending: Sending): void {
     this.#waiting.push(sending)
-    this.#sendNext()
   }
 
-  /** Takes back what was not sent. */
-  remove(sending: Sending): void {
-    const index = this.#waiting.indexOf(sending)
-    if (index >= 0) this.#waiting.splice(index, 1)
-  }
-
-  #sendNext(): void {
+  /** Everything that was added goes together: now, or when what is on its way has its answer. */
+  send(): void {
     if (this.#isBusy || this.#waiting.length === 0) return
     this.#isBusy = true
-    void this.#send(this.#take()).finally(() => {
+    void this.#produce(this.#take()).finally(() => {
       this.#isBusy = false
-      this.#sendNext()
+      this.send()
     })
+  }
+
+  /** Takes back what was not sent; what was is not sent again. */
+  giveUp(sending: Sending): void {
+    sending.isGivenUp = true
+    const index = this.#waiting.indexOf(sending)
+    if (index >= 0) this.#waiting.splice(index, 1)
   }
 
   /** In the order of arrival, as far as batches and request have room. The first always fits. */
@@ -90,7 +94,7 @@ export class LeaderQueue {
     return [...parts.values()].filter(({ sendings }) => sendings.length > 0).map(({ sendings }) => sendings)
   }
 
-  async #send(parts: readonly (readonly Sending[])[]): Promise<void> {
+  async #produce(parts: readonly (readonly Sending[])[]): Promise<void> {
     const { connection, node, compression } = this.#options
     let deadline = 0
     for (const sendings of parts) {
@@ -121,11 +125,12 @@ export class LeaderQueue {
 
   /** What this queue put together was refused as a whole: each publish is to hear its own answer. */
   #separate(sendings: readonly Sending[]): void {
-    for (const sending of sendings) {
+    const wanted = sendings.filter(({ isGivenUp }) => !isGivenUp)
+    for (const sending of wanted) {
       sending.isAlone = true
       sending.isSent = false
     }
-    this.#waiting.unshift(...sendings)
+    this.#waiting.unshift(...wanted)
   }
 }
 
