@@ -5,7 +5,7 @@ import { parseBrokerUrl } from '@mekong/core/driver'
 import { startKafka, type KafkaServer } from '@mekong/stack'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ConnectionSettings, SaslSettings } from '../src/client/connection-settings.ts'
-import type { KafkaConnection } from '../src/client/kafka-client.ts'
+import type { ErrorCode, KafkaConnection, KafkaNode } from '../src/client/kafka-client.ts'
 import { kafkaError } from '../src/client/kafka-error.ts'
 import { clientCases, plainSettings } from './support/kafka-clients.ts'
 
@@ -84,7 +84,7 @@ describe('a broker that fails', () => {
   let kafka: KafkaServer
 
   beforeAll(async () => {
-    kafka = await startKafka()
+    kafka = await startKafka({ proxied: true })
   })
 
   afterAll(() => kafka.stop())
@@ -111,6 +111,33 @@ describe('a broker that fails', () => {
       expect(performance.now() - startedAt).toBeLessThan(5000)
       await kafka.resume()
       await expect.poll(() => nodes(), { timeout: 30_000 }).toBe(1)
+    })
+
+    /** A request to this node and no other. */
+    const beat = (from: KafkaConnection, node: KafkaNode, timeoutMs = TIMEOUT_MS): Promise<ErrorCode> =>
+      from.heartbeat(node, { group: 'none-such', memberId: 'nobody', generation: 1 }, timeoutMs)
+
+    it('tells everybody who waits when a connection is lost, and opens another for who comes next', async () => {
+      const { controller } = await connection.metadata(['none-such'], TIMEOUT_MS)
+      await beat(connection, controller!)
+      const isCut = kafka.proxies[0]!.cutBeforeReply()
+      const asked = [1, 2, 3].map(() => beat(connection, controller!))
+      const next = asked[0]!.catch(() => beat(connection, controller!))
+      const answers = await Promise.allSettled(asked)
+      expect(answers).toMatchObject(answers.map(() => ({ reason: { failure: 'unanswered' } })))
+      expect(await isCut).toBe(true)
+      expect(await next).not.toBe(kafkaError.none)
+    })
+
+    it('is not given up for those who wait longer when one request waits no longer for its connection', async () => {
+      const { controller } = await connection.metadata(['none-such'], TIMEOUT_MS)
+      const fresh = create(plainSettings(seedsOf(kafka))).connect()
+      kafka.proxies[0]!.stall('to-client')
+      const patient = beat(fresh, controller!)
+      await expect(beat(fresh, controller!, 200)).rejects.toMatchObject({ failure: 'unsent' })
+      kafka.proxies[0]!.flow('to-client')
+      expect(await patient).not.toBe(kafkaError.none)
+      await fresh.close()
     })
 
     it('learns at once that the broker was killed, and finds it again', async () => {
