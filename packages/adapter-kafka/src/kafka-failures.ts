@@ -90,3 +90,12 @@ export function isStaleCoordinator(errorCode: ErrorCode): boolean {
     errorCode === kafkaError.coordinatorLoadInProgress
   )
 }
+
+/** The group is sharing out its work, or has done so without this member: what is still ours may be tried again. */
+export function isRebalance(errorCode: ErrorCode): boolean {
+  return (
+    errorCode === kafkaError.rebalanceInProgress ||
+    errorCode === kafkaError.illegalGeneration ||
+    errorCode === kafkaError.unknownMemberId
+  )
+}

@@ -6,6 +6,7 @@ import type {
   Partition,
   Settlement,
   Sink,
+  StartPosition,
   SubscribeOptions,
   TopicSubscription,
 } from '@mekong/core/driver'
@@ -17,11 +18,13 @@ import { AssignedPartition } from './group/assigned-partition.ts'
 import { Backoff } from './group/backoff.ts'
 import { Commits } from './group/commits.ts'
 import { ConsumerHealth } from './group/consumer-health.ts'
+import { declareGroup } from './group/declared-group.ts'
 import { Fetcher } from './group/fetcher.ts'
 import { Membership } from './group/membership.ts'
 import { Offsets, type ResolvedStart } from './group/offsets.ts'
 import { TopicWatch } from './group/topic-watch.ts'
 import type { ConsumerTuning } from './kafka-driver-options.ts'
+import { isRebalance, isStaleCoordinator, isStaleMetadata } from './kafka-failures.ts'
 import { KafkaIncoming } from './kafka-message.ts'
 
 export interface KafkaConsumerOptions {
@@ -62,6 +65,8 @@ class KafkaConsumer implements Consumer {
   readonly #fetcher: Fetcher
   readonly #watch: TopicWatch
   readonly #topics: Set<string>
+  /** Of the topics, those that did not exist when this member asked for them, or not any more. */
+  readonly #seenMissing = new Set<string>()
   readonly #partitions = new Map<string, AssignedPartition>()
   readonly #byHandle = new Map<Partition, AssignedPartition>()
   /** To be handed over in the next turn of the event loop. */
@@ -107,6 +112,7 @@ class KafkaConsumer implements Consumer {
     this.#commits = new Commits({
       connection,
       membership: this.#membership,
+      health,
       intervalMs: tuning.commitIntervalMs,
       requestTimeoutMs,
     })
@@ -126,16 +132,42 @@ class KafkaConsumer implements Consumer {
       topics: () => this.#topics,
       led: () => this.#membership.topicsLed(),
       changed: () => this.#membership.rejoin(),
+      gone: topic => this.#missing(topic),
     })
   }
 
   async start(): Promise<void> {
     await this.#membership.coordinator().catch((error: unknown) => {
-      const failure = error instanceof KafkaRequestError ? error.failure : undefined
-      if (failure === 'denied' || failure === 'unsupported') throw error
+      if (error instanceof KafkaRequestError && !isPassing(error)) throw error
     })
+    await this.#declare([...this.#topics])
     this.#membership.start()
     this.#watch.start()
+  }
+
+  /**
+   * `latest` is here, not where somebody comes to a partition. While the cluster cannot be reached there is no here: then it
+   * is there.
+   */
+  async #declare(topics: readonly string[]): Promise<void> {
+    const { group, from } = this.#options.subscribe
+    if (from !== 'latest') return
+    const view = this.#view
+    const { requestTimeoutMs } = this.#options.tuning
+    try {
+      await view.load(topics, requestTimeoutMs)
+      for (const topic of topics) if (view.isMissing(topic)) this.#missing(topic)
+      const there = topics.filter(topic => view.partitionsOf(topic) !== undefined)
+      if (there.length === 0) return
+      await declareGroup({ connection: this.#connection, view, group, requestTimeoutMs }, there)
+    } catch (error) {
+      if (!isPassing(error)) throw error
+    }
+  }
+
+  /** Whatever it holds when it is made was published since. */
+  #missing(topic: string): void {
+    this.#seenMissing.add(topic)
   }
 
   settle(batch: readonly Incoming[], settlement: Settlement): void {
@@ -171,7 +203,9 @@ class KafkaConsumer implements Consumer {
     if (this.#isClosed) throw new KafkaRequestError('closed', 'this consumer was closed')
     const added = topics.filter(({ topic }) => !this.#topics.has(topic))
     for (const { topic } of added) this.#topics.add(topic)
-    if (added.length > 0) this.#membership.rejoin()
+    if (added.length === 0) return
+    await this.#declare(added.map(({ topic }) => topic))
+    this.#membership.rejoin()
   }
 
   async seek(handle: Partition, to: { readonly position: string } | { readonly time: number }): Promise<void> {
@@ -205,7 +239,7 @@ class KafkaConsumer implements Consumer {
     await this.stop()
     this.#isClosed = true
     const over = new AbortController()
-    await Promise.race([this.#commits.flush(), wait(systemClock, LAST_COMMIT_MS, over.signal)])
+    await Promise.race([this.#commitAll(over.signal), wait(systemClock, LAST_COMMIT_MS, over.signal)])
     over.abort()
     this.#commits.close()
     await this.#membership.close()
@@ -246,21 +280,25 @@ class KafkaConsumer implements Consumer {
 
   /** Finds out where to begin, has the group remember it, and tells the bus. Tried until it works or they are gone. */
   async #begin(added: readonly AssignedPartition[]): Promise<void> {
-    const { from } = this.#options.subscribe
     const backoff = new Backoff()
     const membership = this.#membership
-    const coordinator = { get: () => membership.coordinator(), moved: () => membership.coordinatorMoved() }
+    const coordination = { get: () => membership.coordinator(), moved: () => membership.coordinatorMoved() }
     for (;;) {
       const places = added.filter(partition => this.#isOurs(partition)).map(placed)
       if (places.length === 0) return
       try {
-        const starts = await this.#offsets.resolve(places, from, coordinator)
+        const starts = await this.#offsets.resolve(places, topic => this.#beginningOf(topic), coordination)
         if (await this.#remember(starts)) return await this.#tell(added, starts)
       } catch (error) {
         this.#health.report('start', { is: 'reconnecting', error })
       }
       await wait(systemClock, backoff.nextMs())
     }
+  }
+
+  #beginningOf(topic: string): StartPosition {
+    const { from } = this.#options.subscribe
+    return from === 'latest' && this.#seenMissing.has(topic) ? 'earliest' : from
   }
 
   #isOurs(partition: AssignedPartition): boolean {
@@ -277,7 +315,11 @@ class KafkaConsumer implements Consumer {
     const node = await this.#membership.coordinator()
     const { requestTimeoutMs } = this.#options.tuning
     const errorCodes = await this.#connection.commitOffsets(node, member, offsets, requestTimeoutMs)
-    return errorCodes.every(errorCode => errorCode === kafkaError.none)
+    const refused = errorCodes.find(errorCode => errorCode !== kafkaError.none)
+    if (refused === undefined) return true
+    if (isStaleCoordinator(refused)) this.#membership.coordinatorMoved()
+    if (isRebalance(refused)) return false
+    throw new KafkaBrokerError(refused, `first offsets of group ${member.group}`)
   }
 
   async #tell(added: readonly AssignedPartition[], starts: readonly ResolvedStart[]): Promise<void> {
@@ -286,20 +328,32 @@ class KafkaConsumer implements Consumer {
     await Promise.all(
       added.map(async partition => {
         const start = byName.get(nameOf(partition))
-        if (start === undefined || !this.#isOurs(partition)) return
-        this.#byHandle.set(partition.handle, partition)
-        const told = this.#options.sink.assigned(partition.handle)
-        partition.told = told
-        try {
-          await told
-        } catch (error) {
-          return this.#health.report(nameOf(partition), { is: 'fatal', error })
+        if (start !== undefined && (await this.#isTold(partition))) {
+          partition.begin(start.offset, start.metadata)
+          this.#fetcher.wake()
         }
-        if (!this.#isOurs(partition)) return
-        partition.begin(start.offset, start.metadata)
-        this.#fetcher.wake()
       }),
     )
+  }
+
+  /** The bus may have to ask a store that is away: it is told again until it takes the partition, or that is gone. */
+  async #isTold(partition: AssignedPartition): Promise<boolean> {
+    const name = nameOf(partition)
+    const backoff = new Backoff()
+    while (this.#isOurs(partition)) {
+      this.#byHandle.set(partition.handle, partition)
+      const told = this.#options.sink.assigned(partition.handle)
+      partition.told = told
+      try {
+        await told
+        this.#health.report(name, { is: 'running' })
+        return this.#isOurs(partition)
+      } catch (error) {
+        if (this.#isOurs(partition)) this.#health.report(name, { is: 'degraded', error })
+        await wait(systemClock, backoff.nextMs())
+      }
+    }
+    return false
   }
 
   /** Bounded by the time that the group gives: then the partition is lost to this member. */
@@ -318,17 +372,22 @@ class KafkaConsumer implements Consumer {
 
   async #drain(leaving: readonly AssignedPartition[], over: AbortSignal): Promise<void> {
     const { sink } = this.#options
-    await Promise.all(
+    await Promise.allSettled(
       leaving.map(async partition => {
         await partition.told?.catch(() => undefined)
-        if (partition.told !== undefined && !over.aborted) await sink.revoked(partition.handle, 'drain')
-        if (!over.aborted) partition.isDrained = true
+        if (over.aborted) return
+        // What the bus fails to end is lost.
+        if (partition.told !== undefined) await sink.revoked(partition.handle, 'drain')
+        partition.isDrained = true
       }),
     )
+    await this.#commitAll(over)
+  }
+
+  /** The group takes no commit while its members hear what they get, and none that reaches a broker that is away. */
+  async #commitAll(over: AbortSignal): Promise<void> {
     const backoff = new Backoff()
-    while (!(await this.#commits.flush()) && !over.aborted && !leaving.every(({ isLost }) => isLost)) {
-      await wait(systemClock, backoff.nextMs(), over)
-    }
+    while (!over.aborted && !(await this.#commits.flush())) await wait(systemClock, backoff.nextMs(), over)
   }
 
   #lost(): void {
@@ -424,6 +483,16 @@ class KafkaConsumer implements Consumer {
     ])
     return [start, end]
   }
+}
+
+/** Refused credentials and unknown protocols do not pass by themselves. */
+function isPassing(error: unknown): boolean {
+  const failure = error instanceof KafkaRequestError ? error.failure : undefined
+  return failure !== undefined ? failure !== 'denied' && failure !== 'unsupported' : isPassingAnswer(error)
+}
+
+function isPassingAnswer(error: unknown): boolean {
+  return error instanceof KafkaBrokerError && (isStaleCoordinator(error.code) || isStaleMetadata(error.code))
 }
 
 function placed({ topic, partition }: Place): Place {

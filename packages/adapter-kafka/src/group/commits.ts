@@ -1,12 +1,14 @@
 import type { CommittedOffset, GroupMember, KafkaConnection } from '../client/kafka-client.ts'
-import { kafkaError } from '../client/kafka-error.ts'
-import { isStaleCoordinator } from '../kafka-failures.ts'
+import { kafkaError, KafkaBrokerError } from '../client/kafka-error.ts'
+import { isRebalance, isStaleCoordinator } from '../kafka-failures.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
+import type { ConsumerHealth } from './consumer-health.ts'
 import type { Membership } from './membership.ts'
 
 export interface CommitsOptions {
   readonly connection: KafkaConnection
   readonly membership: Pick<Membership, 'member' | 'coordinator' | 'coordinatorMoved'>
+  readonly health: ConsumerHealth
   readonly intervalMs: number
   readonly requestTimeoutMs: number
 }
@@ -51,7 +53,7 @@ export class Commits {
     const moved = [...this.#dirty].filter(partition => !partition.isLost && partition.position !== partition.committed)
     this.#dirty.clear()
     const { member } = membership
-    if (moved.length === 0) return true
+    if (moved.length === 0) return this.#settled(true)
     const offsets = moved.map(({ topic, partition, position: offset, metadata }) => ({
       topic,
       partition,
@@ -61,6 +63,11 @@ export class Commits {
     const isDone = member !== undefined && (await this.#send(member, moved, offsets))
     // A rebalance, or a broker that is away: what is ours still is committed later.
     if (!isDone) for (const partition of moved) if (!partition.isLost) this.touch(partition)
+    return this.#settled(isDone)
+  }
+
+  #settled(isDone: boolean): boolean {
+    if (isDone) this.#options.health.report('commit', { is: 'running' })
     return isDone
   }
 
@@ -76,12 +83,24 @@ export class Commits {
       for (const [index, errorCode] of errorCodes.entries()) {
         if (errorCode === kafkaError.none) moved[index]!.committed = offsets[index]!.offset
         else if (isStaleCoordinator(errorCode)) membership.coordinatorMoved()
+        else if (!passes(errorCode)) this.#refused(errorCode, member)
       }
       // Of a topic that was deleted there is nothing to commit.
       return errorCodes.every(code => code === kafkaError.none || code === kafkaError.unknownTopicOrPartition)
-    } catch {
+    } catch (error) {
       membership.coordinatorMoved()
+      this.#options.health.report('commit', { is: 'reconnecting', error })
       return false
     }
   }
+
+  /** The consumer works on, and after a restart does all of it again: that is to be known. */
+  #refused(errorCode: number, { group }: GroupMember): void {
+    const error = new KafkaBrokerError(errorCode, `commit of group ${group}`)
+    this.#options.health.report('commit', { is: 'degraded', error })
+  }
+}
+
+function passes(errorCode: number): boolean {
+  return isRebalance(errorCode) || errorCode === kafkaError.unknownTopicOrPartition
 }

@@ -1,9 +1,10 @@
-import type { CommittedAnswer, KafkaConnection, KafkaNode } from '../client/kafka-client.ts'
+import type { CommittedAnswer, CommittedOffset, KafkaConnection, KafkaNode, Place } from '../client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError } from '../client/kafka-error.ts'
+import { nameOf } from '../client/places.ts'
 import type { ClusterView } from '../cluster-view.ts'
-import { isStaleCoordinator, isStaleMetadata } from '../kafka-failures.ts'
+import { isRebalance, isStaleCoordinator, isStaleMetadata } from '../kafka-failures.ts'
 import { Backoff } from './backoff.ts'
-import { Offsets } from './offsets.ts'
+import { Offsets, type Coordination } from './offsets.ts'
 import { isAdded, writeBeginning } from './start-positions.ts'
 
 export interface DeclaredGroup {
@@ -15,67 +16,64 @@ export interface DeclaredGroup {
 
 /** The topics that the group has something on record of: from then on it misses nothing of them. */
 export async function isGroupKnown(parts: DeclaredGroup, topics: readonly string[]): Promise<ReadonlySet<string>> {
-  const committed = await untilReady(parts, coordinator => committedOf(parts, coordinator, topics))
-  return new Set(topics.filter(topic => (committed.get(topic) ?? []).some(({ offset }) => offset >= 0)))
+  const known = await untilReady(parts, coordination => new Offsets(parts).known(topics, coordination))
+  return new Set(topics.filter(topic => (known.get(topic) ?? []).some(({ offset }) => offset >= 0)))
 }
 
 /**
  * Has the group begin here with every partition that it has nothing on record of, so that it gets all that is published from
- * now on, whether somebody is there or not. Where members are, they have begun already, or will when they get a partition.
+ * now on, whether somebody is there or not.
  */
 export async function declareGroup(parts: DeclaredGroup, topics: readonly string[]): Promise<void> {
-  await untilReady(parts, async coordinator => {
-    const { connection, group, requestTimeoutMs } = parts
-    const committed = await committedOf(parts, coordinator, topics)
-    const open = topics.flatMap(topic => unknownOf(topic, committed.get(topic) ?? []))
+  await untilReady(parts, async coordination => {
+    const offsets = new Offsets(parts)
+    const open = unknownIn(await offsets.known(topics, coordination))
     if (open.length === 0) return
-    const found = await new Offsets(parts).list(open)
-    const offsets = open.map(({ topic, partition, partitions }, index) => ({
-      topic,
-      partition,
-      offset: found[index]!,
-      metadata: writeBeginning({ partitions, isDeclared: true }),
-    }))
-    const outside = { group, memberId: '', generation: -1 }
-    const errorCodes = await connection.commitOffsets(await coordinator.get(), outside, offsets, requestTimeoutMs)
-    const failed = errorCodes.find(errorCode => errorCode !== kafkaError.none && !hasMembers.has(errorCode))
-    if (failed !== undefined) throw new KafkaBrokerError(failed, `declare group ${group}`)
+    const [starts, ends] = await Promise.all([
+      offsets.list(open.map(place => ({ ...place, at: 'earliest' }))),
+      offsets.list(open.map(place => ({ ...place, at: 'latest' }))),
+    ])
+    // Read once more behind that: see Declarations.
+    const stillOpen = new Map(unknownIn(await offsets.known(topics, coordination)).map(place => [nameOf(place), place]))
+    const found = open.flatMap(({ topic, partition }, index) => {
+      const place = stillOpen.get(nameOf({ topic, partition }))
+      if (place === undefined) return []
+      const { partitions, at } = place
+      const offset = at === 'earliest' ? starts[index]! : ends[index]!
+      return [{ topic, partition, offset, metadata: writeBeginning({ partitions, isDeclared: true }) }]
+    })
+    if (found.length > 0) await commitFromOutside(parts, offsets, await coordination.get(), found)
   })
 }
 
-/** The answers to a commit from outside while the group has members. */
-const hasMembers: ReadonlySet<number> = new Set<number>([
-  kafkaError.unknownMemberId,
-  kafkaError.illegalGeneration,
-  kafkaError.rebalanceInProgress,
-])
+async function commitFromOutside(
+  { connection, group, requestTimeoutMs }: DeclaredGroup,
+  offsets: Offsets,
+  node: KafkaNode,
+  found: readonly CommittedOffset[],
+): Promise<void> {
+  const outside = { group, memberId: '', generation: -1 }
+  const errorCodes = await connection.commitOffsets(node, outside, found, requestTimeoutMs)
+  // While it has members.
+  const failed = errorCodes.find(errorCode => errorCode !== kafkaError.none && !isRebalance(errorCode))
+  if (failed !== undefined) throw new KafkaBrokerError(failed, `declare group ${group}`)
+  const refused = found.filter((_, index) => errorCodes[index] !== kafkaError.none)
+  if (refused.length > 0) await offsets.declare(refused)
+}
 
-interface UnknownPlace {
-  readonly topic: string
-  readonly partition: number
+interface UnknownPlace extends Place {
   readonly at: 'earliest' | 'latest'
   readonly partitions: number
 }
 
-function unknownOf(topic: string, answers: readonly CommittedAnswer[]): readonly UnknownPlace[] {
-  return answers.flatMap(({ offset }, partition) => {
-    if (offset >= 0) return []
-    const at = isAdded(partition, answers) ? ('earliest' as const) : ('latest' as const)
-    return [{ topic, partition, at, partitions: answers.length }]
-  })
-}
-
-interface Coordination {
-  readonly get: () => Promise<KafkaNode>
-  readonly moved: () => void
-}
-
-function committedOf(
-  parts: DeclaredGroup,
-  coordinator: Coordination,
-  topics: readonly string[],
-): Promise<ReadonlyMap<string, readonly CommittedAnswer[]>> {
-  return new Offsets(parts).committed(topics, coordinator)
+function unknownIn(known: ReadonlyMap<string, readonly CommittedAnswer[]>): readonly UnknownPlace[] {
+  return [...known].flatMap(([topic, answers]) =>
+    answers.flatMap(({ offset }, partition) => {
+      if (offset >= 0) return []
+      const at = isAdded(partition, answers) ? ('earliest' as const) : ('latest' as const)
+      return [{ topic, partition, at, partitions: answers.length }]
+    }),
+  )
 }
 
 /**
@@ -84,7 +82,7 @@ function committedOf(
  */
 async function untilReady<T>(
   { connection, group, requestTimeoutMs }: DeclaredGroup,
-  attempt: (coordinator: Coordination) => Promise<T>,
+  attempt: (coordination: Coordination) => Promise<T>,
 ): Promise<T> {
   const backoff = new Backoff()
   const until = performance.now() + 3 * requestTimeoutMs

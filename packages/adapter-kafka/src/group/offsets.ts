@@ -1,6 +1,7 @@
 import type { StartPosition } from '@mekong/core/driver'
 import type {
   CommittedAnswer,
+  CommittedOffset,
   KafkaConnection,
   KafkaNode,
   OffsetAnswer,
@@ -8,8 +9,10 @@ import type {
   Place,
 } from '../client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError } from '../client/kafka-error.ts'
+import { nameOf } from '../client/places.ts'
 import type { ClusterView } from '../cluster-view.ts'
 import { isStaleCoordinator, isStaleMetadata } from '../kafka-failures.ts'
+import { Declarations } from './declarations.ts'
 import { firstError, isBehindAll, startsOf } from './start-positions.ts'
 
 export interface OffsetsOptions {
@@ -27,48 +30,84 @@ export interface ResolvedStart {
   readonly isCommitted: boolean
 }
 
+/** Who keeps the group, and what to call when an answer shows that it is somebody else now. */
+export interface Coordination {
+  readonly get: () => Promise<KafkaNode>
+  readonly moved: () => void
+}
+
+/** By topic, by partition. */
+type Committed = ReadonlyMap<string, readonly CommittedAnswer[]>
+
 /** Looks up where partitions begin and end, and what a group has of them. Everything rejects when it is not answered. */
 export class Offsets {
   readonly #options: OffsetsOptions
+  readonly #declarations: Declarations
 
   constructor(options: OffsetsOptions) {
     this.#options = options
+    this.#declarations = new Declarations(options)
   }
 
+  /** Where a member begins with partitions that it got. */
   async resolve(
     places: readonly Place[],
-    from: StartPosition,
-    coordinator: { get: () => Promise<KafkaNode>; moved: () => void },
+    from: (topic: string) => StartPosition,
+    coordination: Coordination,
   ): Promise<readonly ResolvedStart[]> {
-    const committed = await this.committed([...new Set(places.map(({ topic }) => topic))], coordinator)
-    const starts = startsOf({ places, committed, from })
-    const open = starts.flatMap(({ place, at }) => (at === undefined ? [] : [{ ...place, at }]))
-    const found = await this.list(open)
+    const topics = [...new Set(places.map(({ topic }) => topic))]
+    const committed = await this.committed(topics, coordination)
+    const open = places.filter(place => offsetIn(committed, place) < 0)
+    // Listed before what is declared is read: see Declarations.
+    const listed = await this.list(open.map(place => ({ ...place, at: 'latest' })))
+    const ends = new Map(open.map((place, index) => [nameOf(place), listed[index]!]))
+    const known = open.length === 0 ? committed : await this.known(topics, coordination)
+    const starts = startsOf({ places, committed: known, from })
+    const wishes = starts.flatMap(({ place, at }) => (at === undefined || at === 'latest' ? [] : [{ ...place, at }]))
+    const found = await this.list(wishes)
     let next = 0
-    return starts.map(({ place, at, committed: offset, metadata }) =>
-      at === undefined
-        ? { place, offset, metadata, isCommitted: true }
-        : { place, offset: found[next++]!, metadata, isCommitted: false },
+    return starts.map(({ place, at, committed: offset, metadata }) => {
+      if (at === undefined) return { place, offset, metadata, isCommitted: offsetIn(committed, place) >= 0 }
+      const start = (at === 'latest' ? ends.get(nameOf(place)) : undefined) ?? found[next++]!
+      return { place, offset: start, metadata, isCommitted: false }
+    })
+  }
+
+  /** What the group has committed of each partition of these topics. */
+  async committed(topics: readonly string[], coordination: Coordination): Promise<Committed> {
+    const { connection, group, requestTimeoutMs } = this.#options
+    const places = await this.#placesOf(topics)
+    const answers = await connection.fetchOffsets(await coordination.get(), group, places, requestTimeoutMs)
+    const errorCode = firstError(answers)
+    if (isStaleCoordinator(errorCode)) coordination.moved()
+    if (errorCode !== kafkaError.none) throw new KafkaBrokerError(errorCode, `offsets of group ${group}`)
+    return byTopicOf(topics, places, answers)
+  }
+
+  /** What the group has committed, and where it has not, what was declared. */
+  async known(topics: readonly string[], coordination: Coordination): Promise<Committed> {
+    const places = await this.#placesOf(topics)
+    const declared = byTopicOf(topics, places, await this.#declarations.read(places))
+    const committed = await this.committed(topics, coordination)
+    return new Map(
+      Array.from(committed, ([topic, answers]) => [
+        topic,
+        answers.map((answer, partition) =>
+          answer.offset >= 0 ? answer : (declared.get(topic)?.[partition] ?? answer),
+        ),
+      ]),
     )
   }
 
-  /** What the group has committed of each partition of these topics, by topic. */
-  async committed(
-    topics: readonly string[],
-    coordinator: { get: () => Promise<KafkaNode>; moved: () => void },
-  ): Promise<ReadonlyMap<string, readonly CommittedAnswer[]>> {
-    const { connection, view, group, requestTimeoutMs } = this.#options
+  /** Notes where the group begins, though it has members. */
+  declare(offsets: readonly CommittedOffset[]): Promise<void> {
+    return this.#declarations.write(offsets)
+  }
+
+  async #placesOf(topics: readonly string[]): Promise<readonly Place[]> {
+    const { view, requestTimeoutMs } = this.#options
     await view.load(topics, requestTimeoutMs)
-    const places = topics.flatMap(topic =>
-      (view.partitionsOf(topic) ?? []).map(({ id: partition }) => ({ topic, partition })),
-    )
-    const answers = await connection.fetchOffsets(await coordinator.get(), group, places, requestTimeoutMs)
-    const errorCode = firstError(answers)
-    if (isStaleCoordinator(errorCode)) coordinator.moved()
-    if (errorCode !== kafkaError.none) throw new KafkaBrokerError(errorCode, `offsets of group ${group}`)
-    const committed = new Map<string, CommittedAnswer[]>(topics.map(topic => [topic, []]))
-    for (const [index, { topic }] of places.entries()) committed.get(topic)!.push(answers[index]!)
-    return committed
+    return topics.flatMap(topic => (view.partitionsOf(topic) ?? []).map(({ id: partition }) => ({ topic, partition })))
   }
 
   /** The offsets that are there now, by index. */
@@ -111,4 +150,18 @@ export class Offsets {
     if (isStaleMetadata(errorCode)) this.#options.view.outdate()
     throw new KafkaBrokerError(errorCode, `offsets of ${topic}/${partition}`)
   }
+}
+
+function byTopicOf(
+  topics: readonly string[],
+  places: readonly Place[],
+  answers: readonly CommittedAnswer[],
+): ReadonlyMap<string, readonly CommittedAnswer[]> {
+  const found = new Map<string, CommittedAnswer[]>(topics.map(topic => [topic, []]))
+  for (const [index, { topic }] of places.entries()) found.get(topic)!.push(answers[index]!)
+  return found
+}
+
+function offsetIn(committed: Committed, { topic, partition }: Place): number {
+  return committed.get(topic)?.[partition]?.offset ?? -1
 }

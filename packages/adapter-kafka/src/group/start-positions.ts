@@ -37,7 +37,7 @@ export interface StartInput {
   readonly places: readonly Place[]
   /** What the group has of every partition of their topics, by topic. */
   readonly committed: ReadonlyMap<string, readonly CommittedAnswer[]>
-  readonly from: StartPosition
+  readonly from: (topic: string) => StartPosition
 }
 
 /** Where a group begins with partitions that it got. Pure. */
@@ -48,13 +48,14 @@ export function startsOf({ places, committed, from }: StartInput): readonly Star
     const beginning = readBeginning(own?.metadata ?? '')
     const metadata = writeBeginning({ partitions: beginning?.partitions ?? answers.length, isDeclared: false })
     if (own === undefined || own.offset < 0) {
-      const at = isAdded(place.partition, answers) ? 'earliest' : from
+      const at = isAdded(place.partition, answers) ? 'earliest' : from(place.topic)
       return { place, at, committed: -1, metadata }
     }
     // Declared, and nobody was there yet: `latest` is where it was declared, so that nothing since then is missed.
-    const isFirst = beginning?.isDeclared === true && from !== 'latest'
+    const wished = from(place.topic)
+    const isFirst = beginning?.isDeclared === true && wished !== 'latest'
     const kept = beginning === undefined ? own.metadata : metadata
-    return { place, at: isFirst ? from : undefined, committed: own.offset, metadata: kept }
+    return { place, at: isFirst ? wished : undefined, committed: own.offset, metadata: kept }
   })
 }
 

@@ -12,6 +12,8 @@ export interface TopicWatchOptions {
   readonly led: () => ReadonlyMap<string, number> | undefined
   /** Something is to be shared out that was not there before, or the other way round. */
   readonly changed: () => void
+  /** A topic that this member wants surely does not exist. */
+  readonly gone: (topic: string) => void
 }
 
 const LOOK_EVERY_MS = 1000
@@ -70,6 +72,7 @@ export class TopicWatch {
 
   #reportMissing(): void {
     const gone = [...this.#options.topics()].filter(topic => this.#isGone(topic))
+    for (const topic of gone) this.#options.gone(topic)
     this.#options.health.report(
       'topics',
       gone.length === 0

@@ -1,5 +1,5 @@
 import kafkajs from 'kafkajs'
-import type { KafkaConnection, KafkaNode } from '../../src/client/kafka-client.ts'
+import type { GroupMember, KafkaConnection, KafkaNode, Place } from '../../src/client/kafka-client.ts'
 import { kafkaError } from '../../src/client/kafka-error.ts'
 import { assign } from '../../src/group/assignor.ts'
 import { decodeSubscription, encodeAssignment, encodeSubscription } from '../../src/group/group-protocol.ts'
@@ -24,6 +24,14 @@ export async function loseMembers(brokers: readonly string[], topic: string): Pr
   })
 }
 
+/** A member that gets every partition of the topic, commits nothing, and is never heard of again. */
+export async function loseOneBeforeItCommits(brokers: readonly string[], group: string, topic: string): Promise<void> {
+  await withConnection(brokers, async connection => {
+    const node = await coordinatorOf(connection, group)
+    await joinOnce(connection, node, { group, topic, owned: [], sessionTimeoutMs: 1500 })
+  })
+}
+
 /** Takes every partition of the topic from its owner in order, and gives all of it back. */
 export async function takePartitions(brokers: readonly string[], topic: string): Promise<void> {
   await withConnection(brokers, async connection => {
@@ -37,22 +45,34 @@ async function takeFrom(connection: KafkaConnection, group: string, topic: strin
   const { topics } = await connection.metadata([topic], TIMEOUT_MS)
   const count = topics.get(topic)!.partitions.length
   const owned = Array.from({ length: count }, (_, partition) => ({ topic, partition }))
-  const metadata = encodeSubscription({ topics: [topic], owned, generation: LATEST_GENERATION })
-  const request = { group, sessionTimeoutMs: TIMEOUT_MS, rebalanceTimeoutMs: TIMEOUT_MS }
-  const protocols = [{ name: 'mekong-cooperative', metadata }]
-  const first = await connection.joinGroup(node, { ...request, memberId: '', protocols }, TIMEOUT_MS)
-  const { memberId } = first
-  const joined = await connection.joinGroup(node, { ...request, memberId, protocols }, TIMEOUT_MS)
-  const members = new Map(joined.members.map(one => [one.memberId, decodeSubscription(one.metadata)]))
-  const shares = joined.leaderId === memberId ? assign({ members, partitions: new Map([[topic, count]]) }) : new Map()
-  const assignments = Array.from(shares, ([one, places]) => ({ memberId: one, assignment: encodeAssignment(places) }))
-  const member = { group, memberId, generation: joined.generation }
-  await connection.syncGroup(node, { ...member, assignments }, TIMEOUT_MS)
+  const member = await joinOnce(connection, node, { group, topic, owned, sessionTimeoutMs: TIMEOUT_MS })
   // They come back when they have let go.
   while ((await connection.heartbeat(node, member, TIMEOUT_MS)) !== kafkaError.rebalanceInProgress) {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
-  await connection.leaveGroup(node, { group, memberId }, TIMEOUT_MS)
+  await connection.leaveGroup(node, member, TIMEOUT_MS)
+}
+
+async function joinOnce(
+  connection: KafkaConnection,
+  node: KafkaNode,
+  one: { group: string; topic: string; owned: readonly Place[]; sessionTimeoutMs: number },
+): Promise<GroupMember> {
+  const { group, topic, owned, sessionTimeoutMs } = one
+  const metadata = encodeSubscription({ topics: [topic], owned, generation: LATEST_GENERATION })
+  const request = { group, sessionTimeoutMs, rebalanceTimeoutMs: TIMEOUT_MS }
+  const protocols = [{ name: 'mekong-cooperative', metadata }]
+  const first = await connection.joinGroup(node, { ...request, memberId: '', protocols }, TIMEOUT_MS)
+  const { memberId } = first
+  const joined = await connection.joinGroup(node, { ...request, memberId, protocols }, TIMEOUT_MS)
+  const members = new Map(joined.members.map(({ memberId: id, metadata: bytes }) => [id, decodeSubscription(bytes)]))
+  const { topics } = await connection.metadata([topic], TIMEOUT_MS)
+  const partitions = new Map([[topic, topics.get(topic)!.partitions.length]])
+  const shares = joined.leaderId === memberId ? assign({ members, partitions }) : new Map<string, readonly Place[]>()
+  const assignments = Array.from(shares, ([id, places]) => ({ memberId: id, assignment: encodeAssignment(places) }))
+  const member = { group, memberId, generation: joined.generation }
+  await connection.syncGroup(node, { ...member, assignments }, TIMEOUT_MS)
+  return member
 }
 
 async function groupsOn(brokers: readonly string[], topic: string): Promise<readonly Group[]> {
