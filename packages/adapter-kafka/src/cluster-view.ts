@@ -78,8 +78,8 @@ export class ClusterView {
     // What is under way may have begun before one of these was wanted.
     while (!this.#covers(topics)) {
       const leftMs = until - performance.now()
-      if (leftMs <= 0) throw new KafkaRequestError('unsent', 'metadata: no answer in time')
-      await this.#ask(leftMs)
+      if (leftMs <= 0) throw notInTime()
+      await within(this.#ask(leftMs), leftMs)
     }
   }
 
@@ -121,6 +121,18 @@ export class ClusterView {
     const isThere = topic?.errorCode === kafkaError.none || topic?.errorCode === kafkaError.leaderNotAvailable
     return isThere ? topic : undefined
   }
+}
+
+/** Who asked first may be more patient. */
+function within(asking: Promise<void>, timeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(notInTime()), timeoutMs)
+    asking.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+function notInTime(): KafkaRequestError {
+  return new KafkaRequestError('unsent', 'metadata: no answer in time')
 }
 
 /** Ids are 0, 1, 2, … */

@@ -1,6 +1,6 @@
 import type { Fate } from '@mekong/core/driver'
 import type { Compression, KafkaConnection, KafkaNode, OutgoingRecord, Place } from './client/kafka-client.ts'
-import { isStaleMetadata, fateOfAnswer, fateOfFailure } from './kafka-failures.ts'
+import { classify, fateOfAnswer, fateOfFailure, isStaleMetadata } from './kafka-failures.ts'
 
 /** The messages of one publish for one partition. They are stored or refused together, in this order. */
 export interface Sending extends Place {
@@ -119,7 +119,7 @@ export class LeaderQueue {
     const [{ topic, partition }] = sendings as [Sending]
     if (isStaleMetadata(errorCode)) this.#options.onStale()
     const fate = fateOfAnswer(errorCode, `publish to ${topic}/${partition}`)
-    if (fate.is === 'not-stored' && sendings.length > 1) return this.#separate(sendings)
+    if (sendings.length > 1 && isFaultOfOne(fate)) return this.#separate(sendings)
     for (const sending of sendings) sending.answer(fate)
   }
 
@@ -132,6 +132,13 @@ export class LeaderQueue {
     }
     this.#waiting.unshift(...wanted)
   }
+}
+
+/** Otherwise it is the same for each of them. */
+function isFaultOfOne(fate: Fate): boolean {
+  if (fate.is !== 'not-stored') return false
+  const failure = classify(fate.error)
+  return failure === 'too-large' || failure === 'illegal'
 }
 
 function toPart(sendings: readonly Sending[]): Place & { readonly records: readonly OutgoingRecord[] } {

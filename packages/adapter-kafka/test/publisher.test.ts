@@ -33,15 +33,28 @@ class ScriptedCluster {
   readonly sent: Sent[] = []
   readonly looks = vi.fn<() => void>()
   readonly publisher: Publisher
+  #isThere: Promise<void> | undefined
 
   constructor({ maxBatchBytes = 1_000_000 }: { readonly maxBatchBytes?: number } = {}) {
     const connection = {
-      metadata: async () => this.#metadata(),
+      metadata: async () => {
+        await this.#isThere
+        return this.#metadata()
+      },
       produce: (node: KafkaNode, request: ProduceRequest) => this.#produce(node, request),
     } as unknown as KafkaConnection
     const view = new ClusterView({ connection, maxAgeMs: PATIENT_MS })
     const maxRequestBytes = 8 * maxBatchBytes
     this.publisher = new Publisher({ connection, view, compression: 'none', maxBatchBytes, maxRequestBytes })
+  }
+
+  /** Nobody answers who leads, until the function that comes back is called. */
+  goAway(): () => void {
+    let comeBack = (): void => undefined
+    this.#isThere = new Promise(resolve => {
+      comeBack = resolve
+    })
+    return comeBack
   }
 
   /** What became of each, when that is known. */
@@ -169,6 +182,18 @@ describe('an answer to a part of a request', () => {
     expect(await Promise.all([...others, later])).toEqual([['not-stored'], ['stored'], ['stored']])
   })
 
+  it('that comes of the state of the cluster is the same for all: nothing is sent again one by one', async () => {
+    const cluster = new ScriptedCluster()
+    const first = cluster.publish([`${odd} first`])
+    const request = await cluster.request(1)
+    const others = [cluster.publish([`${even} a`]), cluster.publish([`${even} b`])]
+    await request.answer(kafkaError.none)
+    await first
+    await (await cluster.request(2)).answer(kafkaError.notEnoughReplicas)
+    expect(await Promise.all(others)).toEqual([['not-stored'], ['not-stored']])
+    expect(cluster.sent).toHaveLength(2)
+  })
+
   it('that refuses a batch after a publish of it was given up does not bring that one back', async () => {
     const cluster = new ScriptedCluster()
     const first = cluster.publish([`${odd} first`])
@@ -217,6 +242,18 @@ describe('a request without an answer', () => {
     expect((await cluster.request(2)).parts).toEqual(['0:a'])
     await cluster.sent[1]!.answer(kafkaError.none)
     expect(await next).toEqual(['stored'])
+  })
+
+  it('is not made at all for what was not told in time who leads, also when somebody more patient asked', async () => {
+    const cluster = new ScriptedCluster()
+    const comeBack = cluster.goAway()
+    const patient = cluster.publish([`${even} a`])
+    expect(await cluster.publish([`${even} b`], 20)).toEqual(['not-stored'])
+    comeBack()
+    expect((await cluster.request(1)).parts).toEqual(['0:a'])
+    await cluster.sent[0]!.answer(kafkaError.none)
+    expect(await patient).toEqual(['stored'])
+    expect(cluster.sent).toHaveLength(1)
   })
 
   it('keeps what could not be sent in time from being sent at all', async () => {
