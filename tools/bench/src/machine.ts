@@ -8,6 +8,6 @@ export function machine(): string {
 }
 
 /** How much else the machine had to do: processes that ran or wanted to, the last minute's average. */
-export function load(): string {
-  return (loadavg()[0] ?? 0).toFixed(1)
+export function load(): number {
+  return loadavg()[0] ?? 0
 }

@@ -11,14 +11,20 @@ export interface Results {
   readonly machine: string
   /** By the day: the figures are those of the versions and the machine of then. */
   readonly date: Date
-  readonly loads: { readonly before: string; readonly after: string }
+  /** Of the machine before the run: how many processes ran or wanted to. */
+  readonly load: number
 }
 
+/** What a machine has to do that has nothing to do. */
+const quiet = 1
+const noisy = ' **The machine was busy with other things: the ratios are rough, the rates worth nothing.**'
+
 /** One table for each measure: rates, ratios and CPU time, each a median with its spread. */
-export function markdown({ broker, runs, rounds, machine, date, loads }: Results): string {
+export function markdown({ broker, runs, rounds, machine, date, load }: Results): string {
   const conditions =
     `${broker} on the same machine: ${machine}. ${date.toISOString().slice(0, 10)}, ${rounds} rounds; ` +
-    `load ${loads.before} before and ${loads.after} after.`
+    `load before: ${load.toFixed(1)}.` +
+    (load < quiet ? '' : noisy)
   return [conditions, ...runs.map(table)].join('\n\n') + '\n'
 }
 

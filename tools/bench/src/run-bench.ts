@@ -1,4 +1,4 @@
-// What `npm run bench -- kafka`, `rabbitmq` or `redis` runs.
+// What `npm run bench` runs: kafka, rabbitmq, redis, or all of them, and with --write into docs/benchmarks.md.
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,9 +9,12 @@ import { withSection } from './page.ts'
 import { runSuite } from './run-suite.ts'
 import { only, type Suite } from './suite.ts'
 
-const usage = `Usage: npm run bench -- <kafka|rabbitmq|redis> [--rounds 5] [--scale 1] [--only <contender>]
-                    [--measure publish|publish-singles|consume] [--out <page with a section for it>]`
+const usage = `Usage: npm run bench -- [kafka] [rabbitmq] [redis] [--rounds 5] [--scale 1] [--only <contender>]
+                    [--measure publish|publish-singles|consume] [--write]
 
+All three when none is named. --write puts the tables into docs/benchmarks.md.`
+
+const page = new URL('../../../docs/benchmarks.md', import.meta.url)
 const suites: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>> = {
   kafka: () => import('./kafka/suite.ts'),
   rabbitmq: () => import('./rabbitmq/suite.ts'),
@@ -20,6 +23,7 @@ const suites: Readonly<Record<string, () => Promise<{ readonly suite: Suite }>>>
 const programs: Readonly<Record<string, URL>> = {
   redis: new URL('../../../packages/redis/bench/claims.ts', import.meta.url),
 }
+const known = [...Object.keys(suites), ...Object.keys(programs)]
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -28,36 +32,38 @@ const { positionals, values } = parseArgs({
     scale: { type: 'string', default: '1' },
     only: { type: 'string' },
     measure: { type: 'string' },
-    out: { type: 'string' },
+    write: { type: 'boolean', default: false },
   },
 })
-const [name = ''] = positionals
 const [rounds, scale] = [Number(values.rounds), Number(values.scale)]
-const isKnown = Object.hasOwn(suites, name) || Object.hasOwn(programs, name)
-if (!isKnown || !Number.isInteger(rounds) || rounds < 1 || !(scale > 0)) {
+if (!positionals.every(name => known.includes(name)) || !Number.isInteger(rounds) || rounds < 1 || !(scale > 0)) {
   console.error(usage)
   process.exit(2)
 }
 
-const program = programs[name]
-const section = program === undefined ? await runOfSuite() : await runOfProgram(program)
-console.log(section)
-if (values.out !== undefined) {
-  await writeFile(values.out, withSection(await readFile(values.out, 'utf8'), name, section))
+// Of others: later it is our own.
+const loadBefore = load()
+for (const name of positionals.length === 0 ? known : positionals) {
+  const section = await sectionOf(name)
+  console.log(section)
+  if (values.write) await writeFile(page, withSection(await readFile(page, 'utf8'), name, section))
 }
 
-async function runOfSuite(): Promise<string> {
+async function sectionOf(name: string): Promise<string> {
+  const program = programs[name]
+  if (program !== undefined) return runProgram(program)
   const { suite } = (await suites[name]?.()) ?? {}
   if (suite === undefined) throw new Error(usage)
-  const before = load()
-  await using broker = await suite.start()
-  const asked = only(suite, values)
-  const runs = await runSuite(asked, broker, { rounds, scale, tell: line => console.error(line) })
-  const loads = { before, after: load() }
-  return markdown({ broker: broker.name, runs, rounds, machine: machine(), date: new Date(), loads })
+  return runOne(only(suite, values))
 }
 
-async function runOfProgram(file: URL): Promise<string> {
+async function runOne(suite: Suite): Promise<string> {
+  await using broker = await suite.start()
+  const runs = await runSuite(suite, broker, { rounds, scale, tell: line => console.error(line) })
+  return markdown({ broker: broker.name, runs, rounds, machine: machine(), date: new Date(), load: loadBefore })
+}
+
+async function runProgram(file: URL): Promise<string> {
   const command = ['--conditions=mekong-source', fileURLToPath(file), String(rounds)]
   const { stdout } = await promisify(execFile)(process.execPath, command)
   return stdout

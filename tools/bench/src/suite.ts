@@ -16,7 +16,9 @@ export interface SuiteBroker extends AsyncDisposable {
   readonly name: string
   /** Makes what the contenders find there. Those of RabbitMQ declare their own queues. */
   declare?(work: Work): Promise<void>
-  /** How many messages are there that the group of this work has not acknowledged; called when nobody is at work. */
+  /** How many messages are there; called when nobody is at work. */
+  stored(work: Work): Promise<number>
+  /** How many of them the group of this work has not acknowledged; called when nobody is at work, but somebody was. */
   left(work: Work): Promise<number>
   /**
    * How many acknowledgements may be lost with the channel that they were sent on, because the broker works them off behind
@@ -31,6 +33,11 @@ export interface SuiteMeasure {
   readonly measure: Measure
   readonly title: string
   readonly messages: number
+  /**
+   * The module whose `publish` fills one topic for all to consume, where the broker keeps what is consumed.
+   * @default each fills its own
+   */
+  readonly filledBy?: string
   readonly contenders: readonly SuiteContender[]
 }
 
@@ -41,8 +48,8 @@ export interface SuiteContender {
   readonly against: string
   /** At least this ratio of the other's rate, where we have promised one. */
   readonly target?: number
-  /** The module whose `publish` fills the topic where consuming is measured. @default its own */
-  readonly filledBy?: string
+  /** How many messages it does where those of the others would take it minutes. */
+  readonly messages?: number
   /** What it does differently, for a reader who compares. */
   readonly note?: string
 }

@@ -17,6 +17,10 @@ export async function kafkaBroker(url: string, name: string, stop: () => Promise
     async declare({ topic, partitions }) {
       await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
     },
+    async stored({ topic }) {
+      const ends = await admin.fetchTopicOffsets(topic)
+      return ends.reduce((stored, { low, high }) => stored + Number(high) - Number(low), 0)
+    },
     async left({ topic, group }) {
       const ends = await admin.fetchTopicOffsets(topic)
       const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] })

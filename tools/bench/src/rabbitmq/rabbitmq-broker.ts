@@ -22,15 +22,18 @@ export async function rabbitMqBroker(
     const all = (await requestManagement(managementUrl, `/api/${kind}?columns=name`)) as readonly { name: string }[]
     return all.map(({ name }) => name).filter(name => name.includes(topic))
   }
+  const count = async (work: Work): Promise<number> => {
+    let messages = 0
+    for (const queue of await names('queues', work)) messages += await settledCount(channel, queue)
+    return messages
+  }
   return {
     url,
     name: `RabbitMQ ${version}`,
     maxUnsettled: prefetch,
-    async left(work) {
-      let left = 0
-      for (const queue of await names('queues', work)) left += await settledCount(channel, queue)
-      return left
-    },
+    stored: count,
+    // What is acknowledged is gone.
+    left: count,
     async drop(work) {
       for (const queue of await names('queues', work)) await channel.deleteQueue(queue)
       for (const exchange of await names('exchanges', work)) await channel.deleteExchange(exchange)
