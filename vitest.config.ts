@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { defaultServerConditions } from 'vite'
 import { defineConfig, type TestProjectConfiguration, type ViteUserConfig } from 'vitest/config'
+import { LongestFirst } from './tools/test/longest-first.ts'
 
 const conditions = ['mekong-source', ...defaultServerConditions]
 const everywhere = (suffix: string): string => `{packages,tools,examples}/**/*${suffix}`
@@ -14,11 +15,12 @@ const suffixes = {
 const cores = availableParallelism()
 
 // Groups run one after the other: the quick ones first, and what kills processes never beside what measures waits. Tests
-// of a broker or a database wait more than they work, so they get more workers than there are cores.
+// of a broker or a database wait more than they work (a conformance suite works a sixth of its time), so they get more workers
+// than there are cores.
 const groups = {
   quick: { sequence: { groupOrder: 0 }, maxWorkers: cores },
-  waiting: { sequence: { groupOrder: 1 }, maxWorkers: cores + 1 },
-  killing: { sequence: { groupOrder: 2 }, maxWorkers: cores },
+  waiting: { sequence: { groupOrder: 1 }, maxWorkers: cores + 2 },
+  killing: { sequence: { groupOrder: 2 }, maxWorkers: cores + 1 },
 }
 
 const project = (name: string, group: keyof typeof groups, test: object): TestProjectConfiguration => ({
@@ -58,6 +60,7 @@ const config: ViteUserConfig = defineConfig({
       project('fault', 'killing', { ...withPostgres, include: [everywhere(suffixes.fault)], testTimeout: 120_000 }),
     ],
     hookTimeout: 60_000,
+    sequence: { sequencer: LongestFirst },
   },
 })
 
