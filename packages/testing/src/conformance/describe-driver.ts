@@ -13,18 +13,18 @@ const CASE_TIMEOUT_MS = 300_000
  * capability that the driver does not declare must be refused. MEKONG_SEED repeats the random choices of a failed run.
  *
  * `harness` may be a function of a seed: then each case gets a harness of its own, so that a broker that chooses by chance
- * repeats a failed case exactly.
+ * repeats a failed case exactly, and cases run at the same time.
  */
 export function describeDriver(name: string, harness: DriverHarness | ((seed: number) => DriverHarness)): void {
   const seed = seedOfRun()
+  const test = typeof harness === 'function' ? it.concurrent : it
   describe(`${name} keeps what the bus promises`, () => {
     if (typeof harness !== 'function') afterAll(() => harness.close?.())
     for (const group of driverCases) {
       // oxlint-disable-next-line vitest/valid-title -- the kit's names are data
       describe(group.name, () => {
         for (const one of group.cases) {
-          // oxlint-disable-next-line vitest/valid-title -- as above
-          it(one.name, { timeout: CASE_TIMEOUT_MS }, async context => {
+          test(one.name, { timeout: CASE_TIMEOUT_MS }, async context => {
             const own = typeof harness === 'function' ? harness(seededRandom(seed).fork(one.name).seed) : undefined
             const result = await runCase(one, own ?? (harness as DriverHarness), seed)
             await own?.close?.()

@@ -144,7 +144,11 @@ export const driverContract: CaseGroup = {
         await other.received(1)
         const held = probe.messages.filter(one => bodyText(one) === 'b' && probe.partitions.has(one.partition)).length
         for (const partition of probe.partitions) probe.consumer.resume(partition)
-        await scene.until('it came', () => probe.messages.some(one => bodyText(one) === 'b'))
+        await scene.until('it came', () => {
+          // `a` may have been stored twice: a copy of it that nobody settles would stay in front of `b`.
+          probe.consumer.settle(probe.messages, { is: 'acknowledge', durable: true })
+          return probe.messages.some(one => bodyText(one) === 'b')
+        })
         if (scene.isCalm) assert.equal(held, 0, 'a message came from a paused partition')
       },
     },
