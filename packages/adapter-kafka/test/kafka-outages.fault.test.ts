@@ -61,22 +61,31 @@ describe.each(outages)('when $name', ({ nodes, isQuick, strike }) => {
       await using kafka = await startKafka({ nodes })
       const clients = ['kafkajs', 'platformatic'] as const
       const loads = await Promise.all(clients.map(client => startOutageLoad(hostsOf(kafka.url), client)))
-      const confirmed = (): Promise<unknown> => Promise.all(loads.map(load => load.confirmed(EVENTS_OF_A_KEY)))
-      await confirmed()
+      await Promise.all(loads.map(load => load.confirmed(EVENTS_OF_A_KEY)))
       await strike(kafka)
-      await confirmed()
-      for (const [index, load] of loads.entries()) await judge(clients[index]!, load)
+      await Promise.all(loads.map((load, index) => judge(clients[index]!, load)))
     },
   )
 })
 
+/** @param load when the outage is over */
 async function judge(client: string, load: OutageLoad): Promise<void> {
+  const startedAt = performance.now()
+  const seconds = (): string => ((performance.now() - startedAt) / 1000).toFixed(1)
+  await load.confirmed(1)
+  const confirming = seconds()
+  await load.caughtUp()
+  const handling = seconds()
+  await load.confirmed(EVENTS_OF_A_KEY)
   const acknowledged = await load.end()
-  const stored = await load.stored()
   const handled = await load.handled()
+  const stored = await load.stored()
   await load.close()
   const repeated = sum(stored, numbers => numbers.length) - sum(stored, numbers => new Set(numbers).size)
-  console.log(`${client}: ${sum(acknowledged, numbers => numbers.length)} confirmed, ${repeated} stored twice`)
+  console.log(
+    `${client}: ${sum(acknowledged, numbers => numbers.length)} confirmed, ${repeated} stored twice;`,
+    `each key confirmed again after ${confirming} s, all handled after ${handling} s`,
+  )
   for (const [key, numbers] of acknowledged) {
     expect([...new Set(stored.get(key))], `${client}, ${key}: the log`).toEqual(numbers)
     expect([...new Set(handled.get(key))], `${client}, ${key}: the handler`).toEqual(numbers)

@@ -6,7 +6,7 @@ import { MekongError } from '@mekong/core/driver'
 /**
  * What this adapter uses below the surface of kafkajs 2.2: its connections with TLS and SASL, and its codecs of requests and
  * answers. The surface throws away all answers of a request when one of them is an error, and its consumer decides much that
- * the driver contract leaves to the bus (docs/decisions/0007). 2.2.4 is the last version, so the ground does not move.
+ * the driver contract leaves to the bus (docs/decisions/0008). 2.2.4 is the last version, so the ground does not move.
  */
 export interface Cluster {
   readonly connectionPoolBuilder: { build(address?: { host: string; port: number }): Promise<ConnectionPool> }

@@ -5,7 +5,7 @@ import { checkNodeVersion, loadLibrary } from './platformatic-library.ts'
 
 /**
  * @platformatic/kafka, an optional peer, below its producer and its consumer: its connections and its codecs. Those two decide
- * what the driver contract leaves to the bus; docs/decisions/0009 has what they do in outages and rebalances.
+ * what the driver contract leaves to the bus; docs/decisions/0008 has what they do in outages and rebalances.
  * @throws MekongError INVALID_CONFIGURATION on a Node that it does not run on
  */
 export function createPlatformaticClient(settings: ConnectionSettings): KafkaClient {

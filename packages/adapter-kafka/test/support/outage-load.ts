@@ -22,6 +22,8 @@ const numbered: StandardSchema<Numbered, Numbered> = {
 export interface OutageLoad {
   /** Resolves when so many more events of each key are confirmed. */
   confirmed(count: number): Promise<void>
+  /** Resolves when everything is handled that is confirmed now. */
+  caughtUp(): Promise<void>
   /** Publishes no more. Resolves with what was confirmed, when the last publishes are. */
   end(): Promise<Numbers>
   /** Resolves with what was handled, in its order, when that is as much as was confirmed. */
@@ -101,6 +103,11 @@ export async function startOutageLoad(
     }
   }
 
+  function caughtUp(): Promise<void> {
+    const wanted = Array.from(acknowledged, ([key, { length }]) => ({ handled: handled.get(key)!, length }))
+    return when(() => wanted.every(({ handled, length }) => handled.length >= length))
+  }
+
   return {
     confirmed(count) {
       const wanted = new Map(Array.from(acknowledged, ([key, numbers]) => [key, numbers.length + count]))
@@ -112,8 +119,9 @@ export async function startOutageLoad(
       await publishing
       return acknowledged
     },
+    caughtUp,
     async handled() {
-      await when(() => Array.from(acknowledged).every(([key, { length }]) => handled.get(key)!.length >= length))
+      await caughtUp()
       return handled
     },
     stored: () => readLog(brokers, type),
