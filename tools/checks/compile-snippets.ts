@@ -33,6 +33,9 @@ function compilerOptions(root: string): ts.CompilerOptions {
   return { ...options, isolatedDeclarations: false, declaration: false }
 }
 
+/** Everything else than snippets is the same in every program: parsing it is most of the work. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
 function hostWith(files: ReadonlyMap<string, Snippet>, options: ts.CompilerOptions): ts.CompilerHost {
   const host = ts.createCompilerHost(options)
   return {
@@ -43,9 +46,9 @@ function hostWith(files: ReadonlyMap<string, Snippet>, options: ts.CompilerOptio
       [...files.keys()].some(file => file.startsWith(`${path}/`)) || ts.sys.directoryExists(path),
     getSourceFile: (path, languageVersion, ...rest) => {
       const snippet = files.get(path)
-      return snippet === undefined
-        ? host.getSourceFile(path, languageVersion, ...rest)
-        : ts.createSourceFile(path, snippet.code, languageVersion)
+      if (snippet !== undefined) return ts.createSourceFile(path, snippet.code, languageVersion)
+      if (!parsed.has(path)) parsed.set(path, host.getSourceFile(path, languageVersion, ...rest))
+      return parsed.get(path)
     },
   }
 }
