@@ -49,7 +49,7 @@ function parse(text: string): unknown {
 
 function checkDepth(text: string): void {
   // Every level takes at least two characters, so that most texts need no scan.
-  if (text.length <= 2 * maxJsonDepth) return
+  if (text.length <= 2 * maxJsonDepth || !hasManyBrackets(text)) return
   let depth = 0
   let inString = false
   for (let index = 0; index < text.length; index++) {
@@ -62,6 +62,17 @@ function checkDepth(text: string): void {
       if (++depth > maxJsonDepth) throw undecodable(`JSON nested deeper than ${maxJsonDepth}`)
     } else if (code === closeBracket || code === closeBrace) depth--
   }
+}
+
+/** Whether there are enough to nest too deeply, in strings or not: finding them is cheaper than reading what is between. */
+function hasManyBrackets(text: string): boolean {
+  let count = 0
+  for (const bracket of '[{') {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++count > maxJsonDepth) return true
+    }
+  }
+  return false
 }
 
 const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d]
