@@ -1,4 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { type Clock, systemClock } from '@mekong/core'
+import { wait } from '@mekong/core/driver'
 import type { Placing } from './placing.ts'
 import type { Progress } from './progress.ts'
 import { problems, redriveDead, type Shop, unfinished } from './shop.ts'
@@ -7,6 +8,8 @@ import type { Trouble } from './stage.ts'
 const pollMs = 100
 /** A run in which nothing has moved for so long is given up. */
 const stuckAfterMs = 60_000
+/** Where a service cannot be asked, it may be killed again and again, and much may move that nobody sees. */
+const unansweredAfterMs = 180_000
 
 export interface Watch {
   readonly shop: Shop
@@ -16,30 +19,33 @@ export interface Watch {
   readonly countEmails: () => number
   readonly trouble: Trouble | undefined
   readonly progress: Progress
+  /** For tests. */
+  readonly clock?: Clock
 }
 
 /** Until everything has ended, or nothing moves any more: then resolves with what has not. Rejects when it is over. */
 export async function watch(
-  { shop, placing, total, countEmails, trouble, progress }: Watch,
+  { shop, placing, total, countEmails, trouble, progress, clock = systemClock }: Watch,
   over: AbortSignal,
 ): Promise<readonly string[]> {
-  let movedAt = performance.now()
+  let movedAt = clock.monotonic()
   let last = ''
   for (;;) {
-    await delay(pollMs, undefined, { signal: over })
+    await wait(clock, pollMs, over)
+    over.throwIfAborted()
     const { placed } = placing
+    const emails = countEmails()
     // While a service restarts it cannot be asked.
     const open = await unfinished(shop).catch(() => undefined)
     // The last step leaves no trace before it is done: on a broker of its own an event may wait for it there.
-    const left = open?.length === 0 ? missing(placed - countEmails()) : open
-    if (left !== undefined) {
-      progress.moved(placed, Math.max(0, placed - openOrders(left)))
-      if (placed === total && left.length === 0) return []
-      const now = `${placed} ${left.join()}`
-      if (now !== last || (await mendDead(shop, trouble, progress))) movedAt = performance.now()
-      last = now
-    }
-    if (performance.now() - movedAt > stuckAfterMs) return [...(left ?? []), ...(await problems(shop))]
+    const left = open?.length === 0 ? missing(placed - emails) : open
+    if (left !== undefined) progress.moved(placed, Math.max(0, placed - openOrders(left)))
+    if (placed === total && left?.length === 0) return []
+    const now = [placed, emails, ...(left ?? ['no answer'])].join()
+    if (now !== last || (left !== undefined && (await mendDead(shop, trouble, progress)))) movedAt = clock.monotonic()
+    last = now
+    if (clock.monotonic() - movedAt > (left === undefined ? unansweredAfterMs : stuckAfterMs))
+      return [...(left ?? []), ...(await problems(shop))]
   }
 }
 
