@@ -15,6 +15,11 @@ export interface CliOptions {
   /** What is killed on a broker of its own process; on the memory broker it is undefined. */
   readonly killSeed: number | undefined
   readonly broker: BrokerName
+  /**
+   * Where services run that somebody else has started: a URL with `{service}` in place of the name. Undefined: they are
+   * started for this run.
+   */
+  readonly services: string | undefined
 }
 
 /** What carries the events. `memory`: everything in one process. */
@@ -43,9 +48,9 @@ export function readOptions(args: readonly string[], userFolder: string): CliOpt
     throw new UsageError(`${inOneLine(error, command)}; npm start -- --help explains`)
   }
   const options = command.opts<RawOptions>()
-  const wrong = wrongTogether(options)
+  const wrong = wrongTogether(options) ?? uselessWithServices(command)
   if (wrong !== undefined) throw new UsageError(`${wrong}; npm start -- --help explains`)
-  const { orders = ownData, out, stock, paymentLimit, chaos, kill, broker } = options
+  const { orders = ownData, out, stock, paymentLimit, chaos, kill, broker, services } = options
   return {
     files: csvFiles(resolve(userFolder, orders)),
     out: out === undefined ? undefined : outFolder(resolve(userFolder, out)),
@@ -54,6 +59,7 @@ export function readOptions(args: readonly string[], userFolder: string): CliOpt
     chaosSeed: chaos,
     killSeed: kill,
     broker,
+    services,
   }
 }
 
@@ -106,6 +112,14 @@ function shopCommand(): Command {
         oneOf('broker', brokers),
       ).default('memory', 'memory'),
     )
+    .addOption(
+      option(
+        '--services <url>',
+        'services that run already, as in compose.yaml: where each answers, with {service} for its name; ' +
+          'DATABASE_URL is the database of all, and their mail server is this run, at MAIL_PORT (default: 1025)',
+        serviceUrl,
+      ),
+    )
     .helpOption('-h, --help', 'shows this')
     .addHelpText('after', help)
     .allowExcessArguments(false)
@@ -146,6 +160,20 @@ interface RawOptions {
   readonly chaos?: number
   readonly kill?: number
   readonly broker: BrokerName
+  readonly services?: string
+}
+
+/** Whoever started the services has decided these. */
+const decidedElsewhere = ['stock', 'paymentLimit', 'chaos', 'kill', 'broker']
+
+function uselessWithServices(command: Command): string | undefined {
+  if (command.getOptionValue('services') === undefined) return undefined
+  const useless = command.options.find(
+    option =>
+      decidedElsewhere.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === 'cli',
+  )
+  return useless && `option '${useless.flags}' says nothing to services that run already (--services)`
 }
 
 function wrongTogether({ chaos, kill, broker }: RawOptions): string | undefined {
@@ -161,6 +189,12 @@ function wrongTogether({ chaos, kill, broker }: RawOptions): string | undefined 
 function path(text: string): string {
   if (text.trim() !== '') return text
   throw new InvalidArgumentError('It must be a path.')
+}
+
+function serviceUrl(text: string): string {
+  const [isUrl, hasName] = [URL.canParse(text.replaceAll('{service}', 'order')), text.includes('{service}')]
+  if (isUrl && hasName && /^https?:/i.test(text)) return text.replace(/\/+$/, '')
+  throw new InvalidArgumentError('It must be a URL like http://{service}:8080.')
 }
 
 function wholeNumber(text: string): number {

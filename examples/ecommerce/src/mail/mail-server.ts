@@ -18,9 +18,18 @@ export interface MailServer extends AsyncDisposable {
   readonly sentTwice: number
 }
 
-const maxMessageBytes = 64 * 1024
+/** Where it listens. */
+export interface MailAddress {
+  readonly host: string
+  /** Zero: any that is free. */
+  readonly port: number
+}
 
-export async function startMailServer(): Promise<MailServer> {
+const maxMessageBytes = 64 * 1024
+const closeWithinMs = 500
+
+/** Rejects when the port is taken. */
+export async function startMailServer({ host, port }: MailAddress): Promise<MailServer> {
   const kept = new Map<string, KeptMail>()
   let sentTwice = 0
   const keep = (mail: KeptMail): void => {
@@ -33,6 +42,8 @@ export async function startMailServer(): Promise<MailServer> {
     disableReverseLookup: true,
     size: maxMessageBytes,
     logger: false,
+    // Whoever keeps a connection for the next mail is not waited for.
+    closeTimeout: closeWithinMs,
     onData(stream, _session, done) {
       const chunks: Buffer[] = []
       stream.on('data', (chunk: Buffer) => {
@@ -45,8 +56,11 @@ export async function startMailServer(): Promise<MailServer> {
       })
     },
   })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
   server.on('error', () => undefined)
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.server.address() as AddressInfo).port,
     get mails() {

@@ -36,16 +36,18 @@ export interface Summary {
   readonly unfinished: readonly string[]
 }
 
-export type SummarisedOptions = Pick<CliOptions, 'broker' | 'chaosSeed' | 'killSeed'>
+export type SummarisedOptions = Pick<CliOptions, 'broker' | 'chaosSeed' | 'killSeed'> &
+  Partial<Pick<CliOptions, 'services'>>
 
-export function summarise({ broker, chaosSeed, killSeed }: SummarisedOptions, result: RunResult): Summary {
+export function summarise(options: SummarisedOptions, result: RunResult): Summary {
+  const { broker, chaosSeed, killSeed, services } = options
   const { survey, ledgers, tally, latencies, tookMs } = result
   const { orders, payments, rejectedLines } = ledgers
   const took = latencies.map(latency => latency.tookMs).toSorted((a, b) => a - b)
   const paid = (kind: string): number =>
     payments.filter(payment => payment.kind === kind).reduce((pence, payment) => pence + payment.amount_pence, 0)
   return {
-    broker,
+    broker: services === undefined ? broker : 'of the services',
     chaosSeed: chaosSeed ?? null,
     killSeed: killSeed ?? null,
     orders: orders.length,

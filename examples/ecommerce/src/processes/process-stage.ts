@@ -6,7 +6,7 @@ import type { OpenStage, StageOptions, Trouble } from '../run/stage.ts'
 import { serviceNames } from '../shop-services.ts'
 import { killPlan } from './kill-plan.ts'
 import { killing, type Victim } from './killing.ts'
-import { ProcessShop } from './process-shop.ts'
+import { openProcessShop, type ProcessShop } from './process-shop.ts'
 import { type ProcessBroker, type Servers, startServers } from './servers.ts'
 
 export interface ProcessStageOptions {
@@ -31,7 +31,7 @@ export function processStage({ broker, killSeed }: ProcessStageOptions): OpenSta
       )
       progress.tell(`they are up after ${since()}; starting ${serviceNames.join(', ')}, each in a process of its own`)
       const shop = stack.use(
-        await ProcessShop.open({ environment: environmentOf(broker, servers, options), ...progress }),
+        await openProcessShop({ environment: environmentOf(broker, servers, options), ...progress }),
       )
       progress.tell(`ready after ${since()}`)
       const trouble = killSeed === undefined ? undefined : kills(killSeed, { broker, servers, shop, options })

@@ -1,6 +1,6 @@
 import type { ServiceEntry } from '@mekong/saga'
 import { readOrders as streamOrders, type RejectedLine, type Survey } from '../intake/read-orders.ts'
-import { type MailServer, startMailServer } from '../mail/mail-server.ts'
+import { type MailAddress, type MailServer, startMailServer } from '../mail/mail-server.ts'
 import type { Tally } from '../platform/tally.ts'
 import { checkInvariants, type Invariant } from './invariants.ts'
 import { type Latency, type Ledgers, readLedgers } from './ledgers.ts'
@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly survey: Survey
   readonly initialUnits: number
   readonly limitPence: number
+  /** Where the mail server of this run listens. @default a free port, for this machine only */
+  readonly mail?: MailAddress | undefined
 }
 
 export interface RunResult {
@@ -37,8 +39,8 @@ export interface RunResult {
 
 /** Runs all orders of the files through the shop and reads the outcome from the ledgers. */
 export async function runShop(options: RunOptions, openStage: OpenStage, progress: Progress): Promise<RunResult> {
-  const { survey, initialUnits, limitPence } = options
-  await using mailServer = await startMailServer()
+  const { survey, initialUnits, limitPence, mail = { host: '127.0.0.1', port: 0 } } = options
+  await using mailServer = await startMailServer(mail)
   const smtpUrl = `smtp://127.0.0.1:${mailServer.port}`
   await using stage = await openStage({ initialUnits, limitPence, smtpUrl, orders: survey.orders, progress })
   progress.surveyed(survey)

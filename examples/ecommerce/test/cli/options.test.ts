@@ -55,6 +55,7 @@ describe('readOptions', () => {
       chaosSeed: 0,
       killSeed: undefined,
       broker: 'memory',
+      services: undefined,
     })
     expect(existsSync(join(folder.path, 'a/b'))).toBe(true)
   })
@@ -65,6 +66,10 @@ describe('readOptions', () => {
       killSeed: 7,
       chaosSeed: undefined,
     })
+  })
+
+  it('takes services that run already', () => {
+    expect(read('--services', 'http://{service}:8080/')).toMatchObject({ services: 'http://{service}:8080' })
   })
 
   it.each<[string, number]>([
@@ -82,7 +87,11 @@ describe('readOptions', () => {
 
   const number = 'a whole number from 0 to 1,000,000,000,000'
   it.each<[readonly string[], string, string]>([
-    [['--colour', 'red'], "'--colour'", '--orders, --out, --stock, --payment-limit, --chaos, --kill, --broker'],
+    [
+      ['--colour', 'red'],
+      "'--colour'",
+      '--orders, --out, --stock, --payment-limit, --chaos, --kill, --broker, --services',
+    ],
     [['--stok', '3'], "'--stok'", 'Did you mean --stock?'],
     [['day.csv'], 'day.csv', 'only options are allowed: --orders'],
     [['--orders'], '--orders <path>', 'argument missing'],
@@ -103,6 +112,10 @@ describe('readOptions', () => {
     [['--broker', 'carrier-pigeon'], 'carrier-pigeon', 'allowed: memory, kafka, rabbitmq'],
     [['--kill', '1'], '--kill', 'needs --broker kafka or rabbitmq'],
     [['--kill', 'x', '--broker', 'kafka'], '--kill', number],
+    [['--services', 'order:8080'], '--services', 'a URL like http://{service}:8080'],
+    [['--services', 'http://order:8080'], '--services', 'a URL like http://{service}:8080'],
+    [['--services', 'http://{service}', '--broker', 'kafka'], '--broker <name>', 'run already (--services)'],
+    [['--services', 'http://{service}', '--stock', '1000000'], '--stock <units>', 'run already (--services)'],
     [['--chaos', '1', '--broker', 'kafka'], '--chaos', 'needs --broker memory; with kafka it is --kill <seed>'],
   ])('refuses %j in one line that names %s and says %s', (args, named, allowed) => {
     const message = refusalOf(...args)
@@ -131,6 +144,7 @@ describe('readOptions', () => {
       '--chaos',
       '--kill',
       '--broker',
+      '--services',
       '--help',
     ]) {
       expect(help).toContain(option)

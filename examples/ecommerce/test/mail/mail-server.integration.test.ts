@@ -8,7 +8,7 @@ let server: MailServer
 let sender: ReturnType<typeof mailSender>
 
 beforeEach(async () => {
-  server = await startMailServer()
+  server = await startMailServer({ host: '127.0.0.1', port: 0 })
   sender = mailSender(`smtp://127.0.0.1:${server.port}`)
 })
 afterEach(async () => {
@@ -60,5 +60,11 @@ describe('the mail server', () => {
   it('serves this machine only', async () => {
     const elsewhere = createTransport({ host: '127.0.0.2', port: server.port, secure: false, connectionTimeout: 2000 })
     await expect(elsewhere.verify()).rejects.toThrow('ECONNREFUSED')
+  })
+
+  it('says so when its port is taken', async () => {
+    await expect(startMailServer({ host: '127.0.0.1', port: server.port })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    })
   })
 })

@@ -113,7 +113,7 @@ function figures(summary: Summary): readonly (readonly [string, string])[] {
     ['redeliveries', figure(summary.redeliveries)],
     ['failed attempts', figure(summary.failedAttempts)],
     ['dead letters, redriven', `${figure(summary.deadLetters)}, ${figure(summary.redriven)}`],
-    ['restarts of services', figure(summary.restarts)],
+    ...(summary.chaosSeed === null ? [] : [['restarts of services', figure(summary.restarts)] as const]),
     ...(summary.killSeed === null ? [] : [['kills', figure(summary.kills)] as const]),
     ['order to email, p50 and p99', `${duration(summary.orderToEmailMs.p50)}, ${duration(summary.orderToEmailMs.p99)}`],
   ]
