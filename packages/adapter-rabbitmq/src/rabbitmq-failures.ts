@@ -57,3 +57,29 @@ export function isLocked(error: unknown): boolean {
 export function isPreconditionFailed(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 406
 }
+
+/** amqplib throws it at whoever writes to a channel that has ended, or is about to. */
+export function isClosedChannel(error: unknown): boolean {
+  return error instanceof Error && error.name === 'IllegalOperationError'
+}
+
+/** What is there differs from what was declared in one argument, or in its type. */
+export interface Inequivalence {
+  readonly argument: string
+  readonly wished: string
+  readonly found: string
+}
+
+/** Reads `inequivalent arg 'x-delivery-limit' for queue …: received '200' but current is '100'`. */
+export function inequivalenceOf(error: unknown): Inequivalence | undefined {
+  if (!isPreconditionFailed(error)) return undefined
+  const message = error instanceof Error ? error.message : ''
+  const [, argument, received, current] =
+    /inequivalent arg '([^']+)'.*received (.+?) but current is (.+?)"?$/.exec(message) ?? []
+  if (argument === undefined) return undefined
+  return { argument, wished: unquoted(received), found: unquoted(current) }
+}
+
+function unquoted(text: string | undefined): string {
+  return text?.replace(/^'|'$/g, '').replace(/^the value '|' of type '.*$/g, '') ?? ''
+}

@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib'
-import { isNotFound } from '../rabbitmq-failures.ts'
+import { isClosedChannel, isNotFound } from '../rabbitmq-failures.ts'
 import type { SupervisedConnection } from './supervised-connection.ts'
 
 /**
@@ -19,7 +19,7 @@ export class Requests {
 
   /** Runs when everything asked for before is answered. Rejects with the broker's no. */
   ask<T>(what: (channel: Channel) => Promise<T>): Promise<T> {
-    const answer = this.#last.then(async () => what(await this.#channel()))
+    const answer = this.#last.then(() => this.#ask(what))
     this.#last = answer.catch(() => undefined)
     return answer
   }
@@ -41,6 +41,17 @@ export class Requests {
 
   hasExchange(name: string): Promise<boolean> {
     return this.exists(channel => channel.checkExchange(name))
+  }
+
+  async #ask<T>(what: (channel: Channel) => Promise<T>): Promise<T> {
+    const channel = await this.#channel()
+    try {
+      return await what(channel)
+    } catch (error) {
+      // It may have ended before anybody listened.
+      if (isClosedChannel(error)) this.#open = undefined
+      throw error
+    }
   }
 
   async #channel(): Promise<Channel> {

@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream'
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib'
 import { wait, type Clock } from '@mekong/core/driver'
 import { classify, RabbitMqError } from '../rabbitmq-failures.ts'
+import { gatherWrites } from './gathered-writes.ts'
 
 export interface ConnectionSettings {
   /** Tried in turn; the first one is chosen by chance, so that clients spread over a cluster. */
@@ -26,6 +28,9 @@ interface Waiter {
   readonly resolve: (model: ChannelModel) => void
   readonly reject: (error: unknown) => void
 }
+
+/** What Node takes for a socket, and the types of amqplib leave out. */
+type EndableSocketOptions = SocketOptions & { readonly signal: AbortSignal }
 
 /** How long an orderly end may take before the socket is cut. */
 const closeWithinMs = 2000
@@ -120,16 +125,35 @@ export class SupervisedConnection {
   }
 
   async #open(): Promise<ChannelModel> {
-    const { endpoints, socket } = this.#settings
+    const { endpoints, socket: socketOptions } = this.#settings
     const endpoint = endpoints[this.#nextEndpoint++ % endpoints.length]!
-    const clientProperties = { ...socket.clientProperties, connection_name: `mekong ${this.#role}` }
-    const model = await connect(endpoint, { ...socket, clientProperties })
+    const clientProperties = { ...socketOptions.clientProperties, connection_name: `mekong ${this.#role}` }
+    const attempt = this.#endableAttempt()
+    const options: EndableSocketOptions = { ...socketOptions, clientProperties, signal: attempt.signal }
+    const model = await connect(endpoint, options).finally(attempt.end)
     // Without a listener an error of the connection ends the process.
     model.on('error', error => (this.#lastError = error))
     model.on('handler-error', error => (this.#lastError = error))
-    if (!this.#ended.signal.aborted) return model
-    await end(model, this.#settings.clock)
-    throw closed()
+    if (this.#ended.signal.aborted) {
+      await end(model, this.#settings.clock)
+      throw closed()
+    }
+    // The broker may have closed it in one breath with opening it, before anybody could listen.
+    const socket = socketOf(model)
+    if (socket?.writableEnded === true) {
+      cut(model)
+      throw new RabbitMqError('transient', 'the broker closed the connection')
+    }
+    if (socket !== undefined) gatherWrites(socket)
+    return model
+  }
+
+  /** Closing waits for no handshake: its socket is destroyed. An open connection ends in order. */
+  #endableAttempt(): { readonly signal: AbortSignal; readonly end: () => void } {
+    const attempt = new AbortController()
+    const abort = (): void => attempt.abort()
+    this.#ended.signal.addEventListener('abort', abort)
+    return { signal: attempt.signal, end: () => this.#ended.signal.removeEventListener('abort', abort) }
   }
 
   /** Resolves when the connection is gone. */
@@ -171,13 +195,17 @@ async function end(model: ChannelModel, clock: Clock): Promise<void> {
     () => ended.abort(),
   )
   await Promise.race([closing, wait(clock, closeWithinMs, ended.signal)])
-  cut(model)
+  // With a reason, so that amqplib hears of it and says that the connection is closed.
+  cut(model, closed())
 }
 
 /** amqplib ends its socket in order, which a peer that is gone never answers: the process would not end. */
-function cut(model: ChannelModel): void {
-  const { stream } = model.connection as { readonly stream?: { destroy(): void } }
-  stream?.destroy()
+function cut(model: ChannelModel, reason?: Error): void {
+  socketOf(model)?.destroy(reason)
+}
+
+function socketOf(model: ChannelModel): Duplex | undefined {
+  return (model.connection as { readonly stream?: Duplex }).stream
 }
 
 function closed(): RabbitMqError {
