@@ -1,5 +1,5 @@
 import type { ChannelModel } from 'amqplib'
-import type { Clock, Fate, Outgoing } from '@mekong/core/driver'
+import { wait, type Clock, type Fate, type Outgoing } from '@mekong/core/driver'
 import type { SupervisedConnection } from './connection/supervised-connection.ts'
 import { Addressing } from './publish/addressing.ts'
 import { ConfirmChannel } from './publish/confirm-channel.ts'
@@ -16,6 +16,8 @@ export interface PublisherOptions {
   readonly isReplayed: (topic: string) => boolean
   readonly clock: Clock
 }
+
+const openAgainMs = 100
 
 /**
  * Sends on one confirm channel. What finds no room in the window, no connection, or a broker that takes nothing waits for
@@ -97,6 +99,7 @@ export class Publisher {
     void this.#opened(connection.current).finally(() => {
       this.#isOpening = false
       if (this.#channel !== undefined) this.#pump()
+      else if (this.#waiting.size > 0) this.#openChannel()
     })
   }
 
@@ -108,7 +111,8 @@ export class Publisher {
       })
       this.#channel = channel
     } catch {
-      // The connection is going, and says so itself; its successor opens another one.
+      // The connection is going, and says so itself, or has no channel left.
+      if (this.#options.connection.current === model) await wait(this.#options.clock, openAgainMs)
     }
   }
 
@@ -159,7 +163,7 @@ export class Publisher {
       const address = this.#addressing.addressOf(outgoing)
       channel.send(sending, address, propertiesOf(outgoing, sentAt))
     } catch (error) {
-      if (!channel.isOpen || isClosedChannel(error)) return false
+      if (!channel.isOpen) return false
       sending.next++
       sending.decide(index, { is: 'not-stored', error: unencodable(error) })
     }
@@ -181,10 +185,6 @@ export class Publisher {
     if (connection.current !== undefined) return new RabbitMqError('transient', 'the broker did not confirm in time')
     return new RabbitMqError(classify(connection.lastError), 'no connection to the broker', connection.lastError)
   }
-}
-
-function isClosedChannel(error: unknown): boolean {
-  return error instanceof Error && error.name === 'IllegalOperationError'
 }
 
 function unencodable(cause: unknown): RabbitMqError {

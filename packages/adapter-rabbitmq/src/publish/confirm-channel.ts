@@ -1,5 +1,5 @@
 import type { ConfirmChannel as AmqpChannel, Message, Options } from 'amqplib'
-import { RabbitMqError } from '../rabbitmq-failures.ts'
+import { isClosedChannel, RabbitMqError } from '../rabbitmq-failures.ts'
 import type { Address } from './addressing.ts'
 import { ConfirmWindow } from './confirm-window.ts'
 import type { Sending } from './sending.ts'
@@ -8,6 +8,7 @@ import type { Sending } from './sending.ts'
 export class ConfirmChannel {
   readonly #channel: AmqpChannel
   readonly #window = new ConfirmWindow()
+  readonly #onEnd: () => void
   #isFull = false
   #isOpen = true
   #closeError: unknown
@@ -15,6 +16,7 @@ export class ConfirmChannel {
   /** `progress`: there may be room again. `end`: nothing goes here any more. */
   constructor(channel: AmqpChannel, on: { readonly progress: () => void; readonly end: () => void }) {
     this.#channel = channel
+    this.#onEnd = on.end
     channel.on('ack', ({ deliveryTag, multiple }) => {
       this.#window.acknowledged(deliveryTag, multiple)
       on.progress()
@@ -30,11 +32,7 @@ export class ConfirmChannel {
     })
     channel.on('error', error => (this.#closeError = error))
     channel.on('handler-error', error => (this.#closeError = error))
-    channel.on('close', () => {
-      this.#isOpen = false
-      this.#window.lost(lostChannel(this.#closeError))
-      on.end()
-    })
+    channel.on('close', () => this.#ended())
   }
 
   get isOpen(): boolean {
@@ -55,10 +53,23 @@ export class ConfirmChannel {
     const index = sending.next
     const { body } = sending.batch[index]!
     const content = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-    // Without a callback: the window keeps count by tag.
-    this.#isFull = !this.#channel.publish(exchange, routingKey, content, options)
+    try {
+      // Without a callback: the window keeps count by tag.
+      this.#isFull = !this.#channel.publish(exchange, routingKey, content, options)
+    } catch (error) {
+      // It says so later, or did before anybody listened.
+      if (isClosedChannel(error)) this.#ended()
+      throw error
+    }
     sending.next++
     this.#window.add(sending, index)
+  }
+
+  #ended(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#window.lost(lostChannel(this.#closeError))
+    this.#onEnd()
   }
 
   /** It comes before the confirm of the same message, with everything but its tag. */
