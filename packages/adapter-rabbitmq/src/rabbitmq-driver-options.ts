@@ -30,6 +30,8 @@ export interface RabbitMqOptions {
   readonly maxMessageBytes?: number
   /** `consumer_timeout` of the broker: how long a delivery may stay unacknowledged. @default 1,800,000 */
   readonly maxUnsettledMs?: number
+  /** How often a consumer looks whether its queues are there and delivered from. @default 30,000 */
+  readonly recheckMs?: number
   /** Of a group that keeps order and is declared for the first time, where the topic's `partitions` does not say it; at most 128. @default 8 */
   readonly queues?: number
   /** After so many deliveries that came back a message goes to `mekong::backstop`; at least 100. @default 100 */
@@ -53,6 +55,7 @@ export interface ResolvedRabbitMqOptions {
   readonly maxUnconfirmed: number
   readonly maxMessageBytes: number
   readonly maxUnsettledMs: number
+  readonly recheckMs: number
   readonly queues: number
   readonly deliveryLimit: number
   readonly canReplay: boolean
@@ -75,6 +78,7 @@ export type NumberOption =
   | 'maxUnconfirmed'
   | 'maxMessageBytes'
   | 'maxUnsettledMs'
+  | 'recheckMs'
   | 'queues'
   | 'deliveryLimit'
 
@@ -86,6 +90,7 @@ const numbers: Readonly<Record<NumberOption, Range>> = {
   maxUnconfirmed: { default: 1000, min: 1, max: 100_000 },
   maxMessageBytes: { default: 16 * 1024 * 1024, min: 64 * 1024, max: 512 * 1024 * 1024 },
   maxUnsettledMs: { default: 1_800_000, min: 60_000, max: 30 * 24 * hour },
+  recheckMs: { default: 30_000, min: 100, max: hour },
   queues: { default: 8, min: 1, max: bucketCount },
   deliveryLimit: { default: 100, min: 100, max: 1_000_000 },
 }
@@ -128,6 +133,7 @@ export function resolveRabbitMqOptions(given: RabbitMqOptions): ResolvedRabbitMq
     maxUnconfirmed: number('maxUnconfirmed'),
     maxMessageBytes: number('maxMessageBytes'),
     maxUnsettledMs: number('maxUnsettledMs'),
+    recheckMs: number('recheckMs'),
     queues: number('queues'),
     deliveryLimit: number('deliveryLimit'),
     ...replayOf(given.replay ?? []),

@@ -12,6 +12,7 @@ import {
 import { Delivery } from './consume/delivery.ts'
 import { GroupReaders, type GroupReadersOptions } from './consume/group-readers.ts'
 import type { QueueReader } from './consume/queue-reader.ts'
+import { QueueWatch } from './consume/queue-watch.ts'
 import { Redelivery } from './consume/redelivery.ts'
 import type { Requeue } from './consume/requeue.ts'
 import { Retirement } from './consume/retirement.ts'
@@ -20,6 +21,7 @@ import { RabbitMqError } from './rabbitmq-failures.ts'
 
 export type SubscriptionOptions = Omit<GroupReadersOptions, 'onDrained' | 'onTrouble' | 'signal'> & {
   readonly requeue: Requeue
+  readonly recheckMs: number
   readonly onClosed: (subscription: Subscription) => void
 }
 
@@ -32,6 +34,7 @@ export class Subscription implements Consumer {
   readonly #options: SubscriptionOptions
   readonly #readers: GroupReaders
   readonly #redelivery: Redelivery
+  readonly #watch: QueueWatch
   readonly #stopped = new AbortController()
   readonly #closed = new AbortController()
   readonly #watcher: { readonly opened: (model: ChannelModel) => void; readonly lost: (error: unknown) => void }
@@ -56,6 +59,13 @@ export class Subscription implements Consumer {
       signal: this.#closed.signal,
     })
     this.#redelivery = new Redelivery({ requeue, clock, signal: this.#closed.signal, onTrouble })
+    this.#watch = new QueueWatch({
+      readers: () => this.#readers.all(),
+      requests,
+      everyMs: options.recheckMs,
+      clock,
+      signal: this.#stopped.signal,
+    })
     this.#watcher = {
       opened: model => void this.#reopen(model),
       lost: error => sink.status({ is: 'reconnecting', error }),
@@ -79,6 +89,7 @@ export class Subscription implements Consumer {
       throw error
     }
     sink.status({ is: 'running' })
+    void this.#watch.run()
   }
 
   async extend(topics: readonly TopicSubscription[]): Promise<void> {

@@ -9,11 +9,13 @@ import { declareGroup } from './layout/declare-group.ts'
 import { isDeclared, readLayout } from './layout/group-layout.ts'
 import {
   backstopArguments,
-  groupQueueArguments,
+  countInstead,
+  orderedQueueArguments,
   streamArguments,
   unclaimedArguments,
+  unorderedQueueArguments,
 } from './layout/queue-arguments.ts'
-import { isPreconditionFailed } from './rabbitmq-failures.ts'
+import { inequivalenceOf, isPreconditionFailed } from './rabbitmq-failures.ts'
 
 export interface TopologyOptions {
   readonly requests: Requests
@@ -108,7 +110,7 @@ export class Topology {
     const current = layout.generations.at(-1)
     if (current === undefined) {
       if (ordered) return [{ what, wished: 'keeps order by key', found: 'one queue without order' }]
-      return this.#compareQueue(layout.unordered!, groupQueueArguments(false, deliveryLimit))
+      return this.#compareQueue(layout.unordered!, unorderedQueueArguments(deliveryLimit))
     }
     const count = current.queues.length
     if (partitions !== undefined && partitions !== count) {
@@ -120,20 +122,34 @@ export class Topology {
         },
       ]
     }
-    return this.#compareQueue(current.queues[0]!, groupQueueArguments(true, deliveryLimit))
+    const [first = ''] = current.queues
+    return this.#compareQueue(first, orderedQueueArguments(deliveryLimit, count), error => {
+      const declared = countInstead(error)
+      if (declared === undefined) return undefined
+      return { what: `${what}: queues`, wished: String(declared), found: `${count}: the others are missing` }
+    })
   }
 
-  #compareQueue(name: string, wished: Readonly<Record<string, unknown>>): Promise<readonly Difference[]> {
+  #compareQueue(
+    name: string,
+    wished: Readonly<Record<string, unknown>>,
+    explain?: (error: unknown) => Difference | undefined,
+  ): Promise<readonly Difference[]> {
     return this.#compare(`queue ${name}`, {
       exists: channel => channel.checkQueue(name),
       asWished: channel => channel.assertQueue(name, { arguments: wished }),
+      explain,
     })
   }
 
   /** Declaring what is there changes nothing and compares all that counts. */
   async #compare(
     what: string,
-    ask: { exists: (channel: Channel) => Promise<unknown>; asWished: (channel: Channel) => Promise<unknown> },
+    ask: {
+      readonly exists: (channel: Channel) => Promise<unknown>
+      readonly asWished: (channel: Channel) => Promise<unknown>
+      readonly explain?: ((error: unknown) => Difference | undefined) | undefined
+    },
   ): Promise<readonly Difference[]> {
     const { requests } = this.#options
     try {
@@ -141,7 +157,7 @@ export class Topology {
       await requests.ask(ask.asWished)
       return []
     } catch (error) {
-      if (isPreconditionFailed(error)) return [inequivalence(what, error)]
+      if (isPreconditionFailed(error)) return [ask.explain?.(error) ?? differenceOf(what, error)]
       throw error
     }
   }
@@ -177,17 +193,10 @@ function unlessDifferent(error: unknown): void {
   if (!isPreconditionFailed(error)) throw error
 }
 
-/** `inequivalent arg 'x-delivery-limit' for queue …: received '200' but current is '100'`. */
-function inequivalence(what: string, error: unknown): Difference {
-  const message = error instanceof Error ? error.message : ''
-  const [, argument, received, current] =
-    /inequivalent arg '([^']+)'.*received (.+?) but current is (.+?)"?$/.exec(message) ?? []
-  if (argument === undefined) return { what, wished: 'as declared', found: message }
-  return { what: `${what}: ${argument}`, wished: unquoted(received), found: unquoted(current) }
-}
-
-function unquoted(text: string | undefined): string {
-  return text?.replace(/^'|'$/g, '').replace(/^the value '|' of type '.*$/g, '') ?? ''
+function differenceOf(what: string, error: unknown): Difference {
+  const found = inequivalenceOf(error)
+  if (found !== undefined) return { what: `${what}: ${found.argument}`, wished: found.wished, found: found.found }
+  return { what, wished: 'as declared', found: error instanceof Error ? error.message : '' }
 }
 
 function changing(generations: number): string {

@@ -4,8 +4,21 @@ import { describe, expect, it } from 'vitest'
 import { orderedQueueName, sharedNames, unorderedQueueName } from '../src/broker-names.ts'
 import { bucketOf } from '../src/buckets.ts'
 import type { RabbitMqConnections } from '../src/rabbitmq-driver.ts'
-import { acknowledge, bodyOf, consume, declare, event, keep, openBroker, openDriver, publish, store } from './probe.ts'
-import { closeChannels, uniqueTopic } from './rabbitmq-harness.ts'
+import { priorityOf, rendezvous } from '../src/consume/priority.ts'
+import {
+  acknowledge,
+  bodyOf,
+  consume,
+  declare,
+  event,
+  keep,
+  openBroker,
+  openDriver,
+  publish,
+  store,
+  untilAny,
+} from './probe.ts'
+import { cancelConsumers, closeChannels, uniqueTopic } from './rabbitmq-harness.ts'
 
 const { url } = await sharedRabbitMq()
 
@@ -183,6 +196,69 @@ describe('consuming', () => {
     expect(probe.statuses.map(({ is }) => is)).toContain('degraded')
     await store(driver, [event(topic, 'b', { key: 'a' })])
     await probe.until('the next came', () => probe.bodies().includes('b'))
+  })
+
+  it('declares one of its queues again when only that one was deleted', async () => {
+    const driver = openDriver(url)
+    const topic = uniqueTopic('partly')
+    await declare(driver, topic, { ordered: true, queues: 4 })
+    const probe = await consume(driver, { topic, ordered: true })
+    // Whoever did not declare the group waits until somebody does.
+    const guest = await consume(openDriver(url), { topic, ordered: true })
+    const { channel } = await openBroker(url)
+    await channel.deleteQueue(orderedQueueName(topic, 'inventory', 'a', 1))
+    await probe.until('it is told', () => probe.statuses.some(({ is }) => is === 'degraded'))
+    await probe.until('it is well again', () => probe.statuses.at(-1)?.is === 'running')
+    await guest.until('the guest is well again', () => guest.statuses.at(-1)?.is === 'running')
+    const keys = Array.from({ length: 30 }, (_, n) => `key-${n}`)
+    await store(
+      driver,
+      keys.map(key => event(topic, key, { key })),
+    )
+    await untilAny([probe, guest], 'all came', () => probe.messages.length + guest.messages.length === keys.length)
+    const queues = new Set([...probe.messages, ...guest.messages].map(({ partition }) => partition.id))
+    expect(queues.size).toBe(4)
+  })
+
+  it('consumes again when its consumer is gone and nobody has told', async () => {
+    const driver = openDriver(url, { recheckMs: 200 })
+    const topic = uniqueTopic('forgotten')
+    await declare(driver, topic, { ordered: true, queues: 2 })
+    const probe = await consume(driver, { topic, ordered: true })
+    await cancelConsumers(driver.native as RabbitMqConnections)
+    const { channel } = await openBroker(url)
+    const name = orderedQueueName(topic, 'inventory', 'a', 0)
+    expect((await channel.checkQueue(name)).consumerCount).toBe(0)
+    await store(driver, [event(topic, 'a', { key: 'a' }), event(topic, 'b', { key: 'b' })])
+    await probe.until('both came', () => probe.messages.length === 2)
+  })
+
+  it('spreads queues over members by priority on RabbitMQ 4, and gives all to the first before that', async () => {
+    const [one, other] = [openDriver(url), openDriver(url)]
+    const topic = uniqueTopic('balance')
+    await declare(one, topic, { ordered: true, queues: 8 })
+    const members = [
+      { name: 'first', probe: await consume(one, { topic, ordered: true, member: 'first' }) },
+      { name: 'second', probe: await consume(other, { topic, ordered: true, member: 'second' }) },
+    ]
+    const keys = Array.from({ length: 100 }, (_, n) => `key-${n}`)
+    await store(
+      one,
+      keys.map(key => event(topic, key, { key })),
+    )
+    const probes = members.map(({ probe }) => probe)
+    await untilAny(probes, 'all came', () => probes.flatMap(({ messages }) => messages).length === keys.length)
+    const holder = new Map(
+      members.flatMap(({ name, probe }) => [...probe.assigned].map(({ id }) => [id, name] as const)),
+    )
+    expect(holder.size).toBe(8)
+    const { model } = await openBroker(url)
+    const isSpread = priorityOf('first', 'any', model) !== undefined
+    for (const [queue, name] of holder) {
+      const prefersSecond = rendezvous('second', queue) > rendezvous('first', queue)
+      expect([queue, name]).toEqual([queue, isSpread && prefersSecond ? 'second' : 'first'])
+    }
+    expect(new Set(holder.values()).size).toBe(isSpread ? 2 : 1)
   })
 
   it('refuses a group that nobody declared, and order where it was declared without', async () => {

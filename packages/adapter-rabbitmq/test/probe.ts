@@ -165,6 +165,16 @@ export async function consume(driver: Driver, options: ProbeOptions): Promise<Pr
   }
 }
 
+/** Of several members: whichever hears of it. */
+export async function untilAny(
+  probes: readonly Probe[],
+  what: string,
+  look: () => boolean,
+  withinMs?: number,
+): Promise<void> {
+  await Promise.any(probes.map(probe => probe.until(what, look, withinMs)))
+}
+
 export function bodyOf(message: Incoming): string {
   return Buffer.from(message.body).toString()
 }

@@ -145,4 +145,23 @@ describe('publishing', () => {
     expect([...cameAfterMs.keys()].slice(-2)).toEqual(['700', '1500'])
     expect(probe.messages.every(message => message.key?.startsWith('k'))).toBe(true)
   })
+
+  it('lets nothing wait behind what is due for nobody any more, and keeps that', async () => {
+    const driver = openDriver(url)
+    const [topic, deleted] = [uniqueTopic('due'), uniqueTopic('gone')]
+    await declare(driver, topic)
+    await declare(driver, deleted, { groups: [] })
+    const { channel } = await openBroker(url)
+    const { messageCount: before } = await channel.checkQueue(sharedNames.unclaimed)
+    // More than the broker hands on at once.
+    await store(
+      driver,
+      Array.from({ length: 100 }, (_, n) => event(deleted, `e${n}`, { delayMs: 400 })),
+    )
+    await channel.deleteExchange(deleted)
+    const probe = await consume(driver, { topic })
+    await store(driver, [event(topic, 'after', { delayMs: 400 })])
+    await probe.until('it came', () => probe.bodies().includes('after'))
+    expect((await channel.checkQueue(sharedNames.unclaimed)).messageCount).toBeGreaterThanOrEqual(before + 100)
+  })
 })

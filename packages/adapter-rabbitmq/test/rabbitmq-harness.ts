@@ -53,18 +53,26 @@ export async function killAndRestart(server: RabbitMqServer): Promise<void> {
 }
 
 /** An acknowledgement that the broker does not know: it closes each channel and takes back what was delivered there. */
-export function closeChannels({ consuming }: RabbitMqConnections): void {
-  const { channels = [] } = (consuming?.connection ?? {}) as { readonly channels?: readonly (OpenChannel | null)[] }
-  for (const open of channels.slice(1)) {
-    if (open?.channel.consumers !== undefined && open.channel.consumers.size > 0) {
-      open.channel.ack({ fields: { deliveryTag: 999_999 } })
-    }
+export function closeChannels(connections: RabbitMqConnections): void {
+  for (const channel of consumingChannels(connections)) channel.ack({ fields: { deliveryTag: 999_999 } })
+}
+
+/** Behind the back of the driver. Resolves when the broker delivers no more. */
+export async function cancelConsumers(connections: RabbitMqConnections): Promise<void> {
+  for (const channel of consumingChannels(connections)) {
+    for (const tag of channel.consumers.keys()) await channel.cancel(tag)
   }
 }
 
-interface OpenChannel {
-  readonly channel: {
-    readonly consumers?: ReadonlyMap<string, unknown>
-    ack(message: { readonly fields: { readonly deliveryTag: number } }): void
+function consumingChannels({ consuming }: RabbitMqConnections): readonly ConsumingChannel[] {
+  const { channels = [] } = (consuming?.connection ?? {}) as {
+    readonly channels?: readonly ({ readonly channel: Partial<ConsumingChannel> } | null)[]
   }
+  return channels.slice(1).flatMap(open => (open?.channel.consumers?.size ? [open.channel as ConsumingChannel] : []))
+}
+
+interface ConsumingChannel {
+  readonly consumers: ReadonlyMap<string, unknown>
+  ack(message: { readonly fields: { readonly deliveryTag: number } }): void
+  cancel(tag: string): Promise<unknown>
 }

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { Channel, ConsumeMessage, Message } from 'amqplib'
+import { IllegalOperationError, type Channel, type ConsumeMessage, type Message } from 'amqplib'
 import { virtualClock, type VirtualClock } from '@mekong/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -11,12 +11,15 @@ import { ReaderChannel } from '../src/consume/reader-channel.ts'
 class Broker extends EventEmitter {
   readonly outstanding = new Set<number>()
   readonly frames: string[] = []
+  /** As amqplib from the moment that a channel or connection is being closed. */
+  isEnding = false
 
   deliver(tag: number): void {
     this.outstanding.add(tag)
   }
 
   ack({ fields: { deliveryTag } }: Message, multiple = false): void {
+    this.#write()
     if (!this.outstanding.has(deliveryTag)) throw new Error(`unknown delivery tag ${deliveryTag}`)
     this.frames.push(`ack ${deliveryTag}${multiple ? ' and before' : ''}`)
     for (const tag of this.outstanding)
@@ -24,11 +27,13 @@ class Broker extends EventEmitter {
   }
 
   reject({ fields: { deliveryTag } }: Message): void {
+    this.#write()
     this.outstanding.delete(deliveryTag)
     this.frames.push(`reject ${deliveryTag}`)
   }
 
   nack({ fields: { deliveryTag } }: Message): void {
+    this.#write()
     this.outstanding.delete(deliveryTag)
     this.frames.push(`nack ${deliveryTag}`)
   }
@@ -36,6 +41,10 @@ class Broker extends EventEmitter {
   async close(): Promise<void> {
     this.frames.push('close')
     this.emit('close')
+  }
+
+  #write(): void {
+    if (this.isEnding) throw new IllegalOperationError('Channel closing')
   }
 }
 
@@ -110,6 +119,30 @@ describe('acknowledgements of a channel', () => {
     broker.emit('close')
     channel.acknowledge(second!)
     await clock.advance(10)
+    expect(broker.frames).toEqual([])
+  })
+
+  it('says nothing while it closes, when amqplib throws at whoever writes', async () => {
+    const { broker, clock, channel, deliver } = scene()
+    const [first, second] = deliver(2)
+    broker.isEnding = true
+    const closing = channel.close()
+    expect(channel.isOpen).toBe(false)
+    channel.acknowledge(first!)
+    channel.giveBack(second!, true)
+    await clock.advance(5)
+    await closing
+    expect(broker.frames).toEqual(['close'])
+  })
+
+  it('survives a channel that ends without having said so yet', async () => {
+    const { broker, clock, channel, deliver } = scene()
+    const [first, second] = deliver(2)
+    broker.isEnding = true
+    channel.acknowledge(first!)
+    await clock.advance(5)
+    channel.giveBack(second!, false)
+    expect(channel.isOpen).toBe(false)
     expect(broker.frames).toEqual([])
   })
 

@@ -75,6 +75,28 @@ describe('topology', () => {
     expect(await verify(driver, wishOf(topic, { ordered: true, partitions: 5 }))).toEqual([])
   })
 
+  it.each(['first', 'middle', 'last'] as const)(
+    'tells that the %s queue of a group is missing, and declares it again',
+    async which => {
+      const driver = openDriver(url)
+      const topic = uniqueTopic('damaged')
+      await declare(driver, topic, { ordered: true, queues: 3 })
+      const { channel } = await openBroker(url)
+      const index = { first: 0, middle: 1, last: 2 }[which]
+      await channel.deleteQueue(orderedQueueName(topic, 'inventory', 'a', index))
+      const what = `group inventory on ${topic}`
+      expect(await verify(driver, wishOf(topic, { ordered: true }))).toEqual([
+        index === 0
+          ? { what, wished: 'takes part', found: 'unknown' }
+          : { what: `${what}: queues`, wished: '3', found: `${index}: the others are missing` },
+      ])
+      // Whoever declares it asks for no number, or for another one.
+      await declare(openDriver(url, { queues: 7 }), topic, { ordered: true })
+      expect(await verify(driver, wishOf(topic, { ordered: true, partitions: 3 }))).toEqual([])
+      await channel.checkQueue(orderedQueueName(topic, 'inventory', 'a', index))
+    },
+  )
+
   it('declares queues that survive the broker, with a delivery limit and a backstop', async () => {
     const driver = openDriver(url)
     const topic = uniqueTopic('arguments')

@@ -9,7 +9,7 @@ import {
 } from '@mekong/core/driver'
 import type { Requests } from '../connection/requests.ts'
 import type { SupervisedConnection } from '../connection/supervised-connection.ts'
-import { isDeclared, readLayout, type GroupLayout } from '../layout/group-layout.ts'
+import { isDeclared, readLayout, type Generation, type GroupLayout } from '../layout/group-layout.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
 import { QueueReader } from './queue-reader.ts'
 import { queueSource, type Source } from './source.ts'
@@ -42,6 +42,8 @@ export class GroupReaders {
   readonly #refreshing = new Set<string>()
   /** A queue of these topics went since they were read. */
   readonly #outdated = new Set<string>()
+  /** By topic: the generation that is read, as large as it was ever seen. */
+  readonly #generations = new Map<string, Generation>()
   #epoch = 0
   #isStopped = false
 
@@ -96,6 +98,13 @@ export class GroupReaders {
 
   /** Of two generations the older one: the newer one is read when nothing of the older one is left. */
   async #read(topic: string, { unordered, generations: [generation] }: GroupLayout): Promise<void> {
+    const known = this.#generations.get(topic)
+    if (
+      generation !== undefined &&
+      (generation.slot !== known?.slot || generation.queues.length > known.queues.length)
+    ) {
+      this.#generations.set(topic, generation)
+    }
     const sources: Source[] = []
     if (unordered !== undefined) sources.push(queueSource({ topic, queue: unordered, place: undefined }))
     for (const [index, queue] of (generation?.queues ?? []).entries()) {
@@ -172,14 +181,25 @@ export class GroupReaders {
     const { group, isReplay } = subscribe
     if (isReplay === true) throw refused(`the stream of topic ${topic} was deleted`)
     let layout = await readLayout(requests, topic, group)
-    if (!isDeclared(layout)) {
-      const error = refused(`the queues of group ${group} on topic ${topic} were deleted, with what was in them`)
-      onTrouble(error)
-      await restore(group, topic)
-      layout = await readLayout(requests, topic, group)
-      if (!isDeclared(layout)) throw error
-    }
+    if (this.#isWhole(topic, layout)) return this.#read(topic, layout)
+    const error = refused(`queues of group ${group} on topic ${topic} were deleted, with what was in them`)
+    onTrouble(error)
+    await restore(group, topic)
+    layout = await readLayout(requests, topic, group)
     await this.#read(topic, layout)
+    if (!this.#isWhole(topic, layout)) throw error
+  }
+
+  /** The older one of two generations loses its queues when they are drained. */
+  #isWhole(topic: string, layout: GroupLayout): boolean {
+    const [generation, next] = layout.generations
+    const known = this.#generations.get(topic)
+    if (generation === undefined) {
+      // Nothing of it is left: whatever is declared next is whole.
+      if (known !== undefined) this.#generations.set(topic, { slot: known.slot, queues: [] })
+      return known === undefined && isDeclared(layout)
+    }
+    return generation.slot !== known?.slot || next !== undefined || generation.queues.length >= known.queues.length
   }
 }
 

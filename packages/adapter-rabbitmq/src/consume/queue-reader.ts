@@ -24,6 +24,12 @@ export interface ReaderOptions {
   readonly onTrouble: (error: unknown) => void
 }
 
+/** As the broker answers when it is asked for a queue. */
+export interface QueueState {
+  readonly messageCount: number
+  readonly consumerCount: number
+}
+
 const firstPauseMs = 50
 const longestPauseMs = 5000
 
@@ -43,13 +49,16 @@ export class QueueReader {
   #assignment: 'none' | 'asked' | 'done' = 'none'
   #isPaused = false
   #takes = true
-  #opening: Promise<void> | undefined
+  #pause: AbortController | undefined
+  #opening: { readonly model: ChannelModel; readonly done: Promise<void> } | undefined
   /** Delivered and not handed over. */
   #waiting: Delivery[] = []
   readonly #ends = new Set<Delivery>()
   #isHandOverPlanned = false
   #delivered = 0
   #onEnded: (() => void) | undefined
+  /** How many had come when it looked as if it was forgotten. */
+  #lastLook: number | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
@@ -79,8 +88,18 @@ export class QueueReader {
 
   /** Resolves when it consumes, or is gone. Rejects when the connection went meanwhile; then it opens with the next one. */
   open(model: ChannelModel): Promise<void> {
-    this.#opening ??= this.#open(model).finally(() => (this.#opening = undefined))
-    return this.#opening
+    const before = this.#opening
+    if (before?.model === model) return before.done
+    const open = (): Promise<void> => this.#open(model)
+    // On a connection that is gone, which it sees by itself.
+    this.#pause?.abort()
+    const opening = { model, done: before === undefined ? open() : before.done.then(open, open) }
+    this.#opening = opening
+    const end = (): void => {
+      if (this.#opening === opening) this.#opening = undefined
+    }
+    opening.done.then(end, end)
+    return opening.done
   }
 
   acknowledge(delivery: Delivery): void {
@@ -118,6 +137,7 @@ export class QueueReader {
   async close(): Promise<void> {
     this.#takes = false
     this.#stopped.abort()
+    this.#pause?.abort()
     await this.#channel?.close().catch(() => undefined)
   }
 
@@ -134,7 +154,27 @@ export class QueueReader {
   async restart(change: () => void): Promise<void> {
     this.#onEnded = change
     await this.#channel?.close().catch(() => undefined)
-    await this.#opening
+    await this.#opening?.done
+  }
+
+  /**
+   * What the broker knows of its queue, told every now and then; undefined: there is none. Consumes anew where nobody does,
+   * and where there was something to deliver and nothing in hand from one look to the next: it may have been forgotten.
+   */
+  async looked(queue: QueueState | undefined): Promise<void> {
+    const { current: model } = this.#options.connection
+    if (this.#stopped.signal.aborted || model === undefined || this.#opening !== undefined) return
+    if (this.#channel === undefined) return this.open(model)
+    if (queue === undefined) return this.#cancelled(this.#channel)
+    const before = this.#lastLook
+    const isIdle = this.#takes && !this.#isPaused && this.#channel.unsettled === 0
+    // Of a stream the broker counts neither what is ahead nor who reads it.
+    const isForgotten =
+      this.source.kind !== 'stream' && (queue.consumerCount === 0 || (isIdle && queue.messageCount > 0))
+    this.#lastLook = isForgotten ? this.#delivered : undefined
+    if (!isForgotten || before !== this.#delivered) return
+    this.#lastLook = undefined
+    await this.restart(() => undefined)
   }
 
   async #open(model: ChannelModel): Promise<void> {
@@ -142,18 +182,20 @@ export class QueueReader {
     const { signal } = this.#stopped
     for (let pauseMs = firstPauseMs; !signal.aborted && connection.current === model; pauseMs *= 2) {
       try {
-        await this.#consume(model)
-        return onTrouble(undefined)
+        // The channel may have ended with the answer that it consumes.
+        if (await this.#consume(model)) return onTrouble(undefined)
       } catch (error) {
         if (signal.aborted || connection.current !== model) throw error
         if (isNotFound(error)) return onGone(this)
         onTrouble(error)
-        await wait(clock, Math.min(pauseMs, longestPauseMs), signal)
       }
+      this.#pause = new AbortController()
+      await wait(clock, Math.min(pauseMs, longestPauseMs), this.#pause.signal)
     }
   }
 
-  async #consume(model: ChannelModel): Promise<void> {
+  /** Whether it consumes now. */
+  async #consume(model: ChannelModel): Promise<boolean> {
     const { prefetch, clock, source, member } = this.#options
     const channel = await model.createChannel()
     const deliveries = new ReaderChannel(channel, clock)
@@ -167,8 +209,10 @@ export class QueueReader {
     this.#rawChannel = channel
     const receive = (message: ConsumeMessage | null): void => this.#receive(message, deliveries)
     const { consumerTag } = await channel.consume(source.queue, receive, source.consumeOptions(priority))
+    if (this.#channel !== deliveries) return false
     this.#consumerTag = consumerTag
     if (this.#stopped.signal.aborted) await deliveries.close()
+    return true
   }
 
   #receive(message: ConsumeMessage | null, channel: ReaderChannel): void {

@@ -29,6 +29,7 @@ export class ReaderChannel {
     })
   }
 
+  /** Whether what is settled still reaches the broker. */
   get isOpen(): boolean {
     return this.#isOpen
   }
@@ -61,8 +62,7 @@ export class ReaderChannel {
   giveBack(delivery: Delivery, counts: boolean): void {
     if (!this.#unsettled.delete(delivery.tag) || !this.#isOpen) return
     const { message } = delivery
-    if (counts) this.#channel.reject(message, true)
-    else this.#channel.nack(message, false, true)
+    this.#send(channel => (counts ? channel.reject(message, true) : channel.nack(message, false, true)))
   }
 
   flush(): void {
@@ -75,15 +75,28 @@ export class ReaderChannel {
     const oldest = this.first?.tag ?? Infinity
     let last = 0
     for (const tag of tags) if (tag < oldest && tag > last) last = tag
-    if (last > 0) this.#channel.ack(handle(last), true)
-    for (const tag of tags) if (tag > oldest) this.#channel.ack(handle(tag))
+    this.#send(channel => {
+      if (last > 0) channel.ack(handle(last), true)
+      for (const tag of tags) if (tag > oldest) channel.ack(handle(tag))
+    })
   }
 
   /** Everything unsettled goes back. Resolves when the broker has taken what was acknowledged. */
   async close(): Promise<void> {
     if (!this.#isOpen) return
     this.flush()
+    // From here on amqplib throws at whoever writes, while the broker's answer is on its way.
+    this.#isOpen = false
     await this.#channel.close()
+  }
+
+  /** A channel or connection that is ending throws before it says so: the broker takes back what is unsettled. */
+  #send(write: (channel: Channel) => void): void {
+    try {
+      write(this.#channel)
+    } catch {
+      this.#isOpen = false
+    }
   }
 }
 

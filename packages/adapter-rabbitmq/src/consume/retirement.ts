@@ -1,6 +1,7 @@
 import { wait, type Clock } from '@mekong/core/driver'
-import { orderedQueueName } from '../broker-names.ts'
+import { orderedQueueName, requeueKey, sharedNames } from '../broker-names.ts'
 import type { Requests } from '../connection/requests.ts'
+import { readLayout } from '../layout/group-layout.ts'
 import { isNotFound } from '../rabbitmq-failures.ts'
 import type { QueueReader } from './queue-reader.ts'
 
@@ -45,7 +46,7 @@ export class Retirement {
     const { requests, onTrouble } = this.#options
     const { queue } = reader.source
     try {
-      if (await this.#hasFollower(reader)) return false
+      if ((await this.#hasFollower(reader)) || !(await this.#isSucceeded(reader))) return false
       const { messageCount } = await requests.ask(channel => channel.checkQueue(queue))
       if (messageCount > 0 || !reader.isDrained || !this.#isSettled(reader)) return false
       await requests.ask(channel => channel.deleteQueue(queue))
@@ -62,6 +63,20 @@ export class Retirement {
     const before = this.#deliveredAtLastLook.get(reader)
     this.#deliveredAtLastLook.set(reader, reader.delivered)
     return before === reader.delivered
+  }
+
+  /** What is delayed and comes back to this queue goes to the next generation from now on. False: there is none. */
+  async #isSucceeded({ source: { topic, queue, place } }: QueueReader): Promise<boolean> {
+    const { requests, group } = this.#options
+    const { generations } = await readLayout(requests, topic, group)
+    const next = generations.findLast(({ slot }) => slot !== place?.slot)
+    if (next === undefined || place === undefined) return false
+    const successor = next.queues[place.index % next.queues.length]!
+    await requests.ask(async channel => {
+      await channel.bindQueue(successor, sharedNames.due, requeueKey(queue))
+      await channel.unbindQueue(queue, sharedNames.due, requeueKey(queue))
+    })
+    return true
   }
 
   async #hasFollower({ source: { topic, place } }: QueueReader): Promise<boolean> {

@@ -8,7 +8,8 @@ import { delayLevels, waitMsOf } from './delay-levels.ts'
  * else to the level below. What has waited in a queue enters the level below it; under the last one it is due.
  */
 export async function declareDelayLadder(channel: Channel): Promise<void> {
-  await channel.assertExchange(sharedNames.due, 'topic')
+  // What is due for nobody any more would stay at the head of the last queue, and stop the ladder for everybody.
+  await channel.assertExchange(sharedNames.due, 'topic', { alternateExchange: sharedNames.unclaimed })
   for (let level = 0; level < delayLevels; level++) {
     const name = delayName(level)
     await channel.assertExchange(name, 'headers', { alternateExchange: belowOf(level) })

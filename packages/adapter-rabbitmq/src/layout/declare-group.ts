@@ -8,6 +8,7 @@ import {
   requeueKey,
   sharedNames,
   slotAfter,
+  slots,
   unorderedQueueName,
   type Slot,
 } from '../broker-names.ts'
@@ -16,7 +17,7 @@ import { endOfGeneration } from '../rabbitmq-message.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
 import { readLayout, type Generation, type GroupLayout } from './group-layout.ts'
 import { withLock } from './layout-lock.ts'
-import { groupQueueArguments } from './queue-arguments.ts'
+import { countInstead, orderedQueueArguments, unorderedQueueArguments } from './queue-arguments.ts'
 
 export interface GroupWish {
   readonly topic: string
@@ -59,56 +60,79 @@ export function declareGroup(declaration: GroupDeclaration, wish: GroupWish): Pr
 async function declareUnordered({ requests }: GroupDeclaration, wish: GroupWish): Promise<void> {
   const name = unorderedQueueName(wish.topic, wish.group)
   await requests.ask(async channel => {
-    await channel.assertQueue(name, { arguments: groupQueueArguments(false, wish.deliveryLimit) })
+    await channel.assertQueue(name, { arguments: unorderedQueueArguments(wish.deliveryLimit) })
     await channel.bindQueue(name, sharedNames.due, requeueKey(name))
     for (const key of routingKeys(wish.topic)) await channel.bindQueue(name, wish.topic, key)
   })
 }
 
 async function declareOrdered(declaration: GroupDeclaration, wish: GroupWish, layout: GroupLayout): Promise<void> {
+  const { requests } = declaration
   const [old, next] = layout.generations
-  if (old === undefined) await declareGeneration(declaration, wish, 'a', wish.queues ?? wish.defaultQueues)
-  else if (next !== undefined) await replace(declaration, wish, old, next)
-  else if (wish.queues === undefined || wish.queues === old.queues.length) {
-    await declareGeneration(declaration, wish, old.slot, old.queues.length)
+  if (old !== undefined && next !== undefined) {
+    await replace(declaration, wish, old, await declareGeneration(declaration, wish, next.slot, next.queues.length))
   } else {
-    const made = await declareGeneration(declaration, wish, slotAfter(old.slot), wish.queues)
-    await replace(declaration, wish, old, made)
+    const slot = old?.slot ?? (await slotOfRest(requests, wish))
+    const count = old?.queues.length ?? wish.queues ?? wish.defaultQueues
+    const current = await declareGeneration(declaration, wish, slot, count)
+    if (wish.queues !== undefined && wish.queues !== current.queues.length) {
+      const made = await declareGeneration(declaration, wish, slotAfter(slot), wish.queues)
+      await replace(declaration, wish, current, made)
+    }
   }
   if (layout.unordered === undefined) return
   // Order is kept from now on; what is in the old queue is consumed beside.
-  await declaration.requests.ask(channel => unbind(channel, wish.topic, layout.unordered!, everyBucket))
+  await requests.ask(channel => unbind(channel, wish.topic, layout.unordered!, everyBucket))
 }
 
 const everyBucket = bucketsOfQueue(0, 1)
 
+/** Where a declaration was cut off after the first binding, or somebody deleted the first queue: the others are there. */
+async function slotOfRest(requests: Requests, { topic, group }: GroupWish): Promise<Slot> {
+  for (const slot of slots) if (await requests.hasQueue(orderedQueueName(topic, group, slot, 1))) return slot
+  return slots[0]
+}
+
+/** Declares what is missing of it. Where it is there with another number of queues, that is what it has. */
 async function declareGeneration(
   { requests }: GroupDeclaration,
   wish: GroupWish,
   slot: Slot,
   count: number,
 ): Promise<Generation> {
-  const { topic, group, deliveryLimit } = wish
-  const nameOf = (index: number): string => orderedQueueName(topic, group, slot, index)
-  const queues = Array.from({ length: count }, (_, index) => nameOf(index))
-  if (!(await requests.hasQueue(nameOf(0)))) await dropLeftovers(requests, nameOf, count)
-  await requests.ask(async channel => {
-    // The first one last: with it the generation exists.
-    for (let index = count - 1; index >= 0; index--) {
-      const name = nameOf(index)
-      await channel.assertQueue(name, { arguments: groupQueueArguments(true, deliveryLimit) })
-      await channel.bindQueue(name, sharedNames.due, requeueKey(name))
-      await bind(channel, topic, name, bucketsOfQueue(index, count))
-    }
-  })
+  const queuesOf = (length: number): readonly string[] =>
+    Array.from({ length }, (_, index) => orderedQueueName(wish.topic, wish.group, slot, index))
+  let queues = queuesOf(count)
+  try {
+    await declareQueues(requests, wish, queues)
+  } catch (error) {
+    const declared = countInstead(error)
+    if (declared === undefined) throw error
+    queues = queuesOf(declared)
+    await declareQueues(requests, wish, queues)
+  }
   return { slot, queues }
 }
 
-/** Of a declaration that was cut off, before its first queue: nobody ever consumed them. */
-async function dropLeftovers(requests: Requests, nameOf: (index: number) => string, from: number): Promise<void> {
-  for (let index = from; await requests.hasQueue(nameOf(index)); index++) {
-    await requests.ask(channel => channel.deleteQueue(nameOf(index)))
-  }
+/**
+ * The first one last: with it the generation exists. From the second one up, where a declaration that was cut off left the
+ * others. Nothing is bound before all of those are there.
+ */
+function declareQueues(
+  requests: Requests,
+  { topic, deliveryLimit }: GroupWish,
+  queues: readonly string[],
+): Promise<void> {
+  const [first = '', ...others] = queues
+  const settings = { arguments: orderedQueueArguments(deliveryLimit, queues.length) }
+  return requests.ask(async channel => {
+    for (const name of others) await channel.assertQueue(name, settings)
+    for (const name of [...others, first]) {
+      await channel.assertQueue(name, settings)
+      await channel.bindQueue(name, sharedNames.due, requeueKey(name))
+      await bind(channel, topic, name, bucketsOfQueue(queues.indexOf(name), queues.length))
+    }
+  })
 }
 
 /** A publish that was routed before the unbinding may still be on its way to its queue: the last message comes after it. */
@@ -129,7 +153,12 @@ async function replace(
     for (const name of old.queues) await unbind(channel, topic, name, everyBucket)
   })
   await wait(clock, settleMs)
-  for (const name of old.queues) await send(name, endOfGeneration())
+  for (const name of old.queues) {
+    await send(name, endOfGeneration()).catch(async (error: unknown) => {
+      // Its consumer may have deleted it meanwhile: the change was under way.
+      if (await requests.hasQueue(name)) throw error
+    })
+  }
 }
 
 async function bind(channel: Channel, topic: string, queue: string, buckets: readonly number[]): Promise<void> {

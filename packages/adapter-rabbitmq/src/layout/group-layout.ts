@@ -16,8 +16,9 @@ export interface GroupLayout {
 }
 
 /**
- * Reads the layout from which queues exist, which needs neither a store nor the management API. A generation has its queues
- * declared from the last to the first and deleted likewise: it exists when its first queue does, and has no gaps.
+ * Reads the layout from which queues exist, which needs neither a store nor the management API. The first queue of a
+ * generation is declared after, and deleted after all others, which go from the last on: it exists when its first queue
+ * does, and has no gaps.
  */
 export async function readLayout(requests: Requests, topic: string, group: string): Promise<GroupLayout> {
   const unordered = unorderedQueueName(topic, group)
