@@ -7,6 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 export const longest: readonly string[] = [
   'examples/ecommerce/test/processes/kill.fault.test.ts',
   'tools/faults/test/kafka.fault.test.ts',
+  'tools/faults/test/kafka-platformatic.fault.test.ts',
   'tools/faults/test/rabbitmq.fault.test.ts',
   'packages/adapter-rabbitmq/test/rabbitmq.fault.test.ts',
   'tools/stack/test/kafka.fault.test.ts',

@@ -7,6 +7,8 @@ export interface Fault {
   /** Those that are not run with `npm run test:faults` only. */
   readonly isQuick: boolean
   readonly options?: Partial<RunOptions>
+  /** Whether handling the first event takes longer than the broker hears nothing of it. @default false */
+  readonly isSlow?: boolean
   /** Resolves when the fault is over. */
   strike(run: Run): Promise<void>
   /** Why effects may be there twice, where they may. */
@@ -15,8 +17,6 @@ export interface Fault {
 
 const silentMs = 5_000
 const stoppedMs = 40_000
-/** Longer than the session of a consumer, 30 s by default, and its heartbeats. */
-const slowMs = 35_000
 
 export const faults: readonly Fault[] = [
   {
@@ -67,11 +67,12 @@ export const faults: readonly Fault[] = [
   {
     name: 'ten members join and leave, every other one killed',
     isQuick: false,
-    options: { eventsPerSecond: 700 },
+    options: { eventsPerSecond: 400 },
     async strike(run) {
       await run.untilHandled(0.05)
       for (let turn = 0; turn < 10; turn++) {
         const member = await run.join()
+        if (run.ground.sharesWork) await run.untilHandling(member)
         await (turn % 2 === 0 ? member.terminate() : member.kill())
       }
     },
@@ -89,7 +90,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'a handler takes longer than the session',
     isQuick: false,
-    options: { slowMs },
+    isSlow: true,
     strike: run => run.untilHandled(0.9),
   },
   {

@@ -19,6 +19,10 @@ import type { Settings } from './settings.ts'
 /** What a run stands on. The broker's clients reach it through the proxies only. */
 export interface Ground {
   readonly broker: Server & { readonly proxies: readonly TcpProxy[] }
+  /** With which clients open it. */
+  readonly brokerUrl: string
+  /** Whether a member that joins is given a part of the work. */
+  readonly sharesWork: boolean
   readonly postgres: PostgresServer
   readonly redis: RedisServer
   /** FLUSHALL. */
@@ -42,8 +46,10 @@ export interface Run {
   readonly members: readonly ChildProcess[]
   /** Resolves when that share of the load, 0 to 1, has its effect. */
   untilHandled(share: number): Promise<void>
-  /** One more member, taking part. */
+  /** One more member. */
   join(): Promise<ChildProcess>
+  /** Resolves when this member has handled something; also when nothing is left to be published. */
+  untilHandling(member: ChildProcess): Promise<void>
   /** Another publisher in the place of one that was killed. */
   publishAgain(): Promise<ChildProcess>
   /** Resolves when all of the load has its effect, and nothing is asked of anybody meanwhile. */
@@ -64,7 +70,7 @@ export async function startRun(ground: Ground, options: RunOptions): Promise<Run
   const log = await createLogOfEffects(database.url)
   const name = randomUUID().slice(0, 8)
   const settings: Settings = {
-    broker: ground.broker.url,
+    broker: ground.brokerUrl,
     databaseUrl: database.url,
     redisUrl: ground.redis.url,
     group: `ledger-${name}`,
@@ -73,7 +79,7 @@ export async function startRun(ground: Ground, options: RunOptions): Promise<Run
   }
   const run = new RunningLoad(ground, settings, log)
   try {
-    for (let member = 0; member < options.members; member++) await run.join()
+    await Promise.all(Array.from({ length: options.members }, () => run.join()))
     await run.publishAgain()
     return run
   } catch (error) {
@@ -88,6 +94,8 @@ class RunningLoad implements Run {
   readonly #settings: Settings
   readonly #log: LogOfEffects
   #publisher: ChildProcess | undefined
+  /** Everything, by the last publisher. */
+  #published: Promise<unknown> | undefined
 
   constructor(ground: Ground, settings: Settings, log: LogOfEffects) {
     this.ground = ground
@@ -107,9 +115,15 @@ class RunningLoad implements Run {
     return member
   }
 
+  async untilHandling(member: ChildProcess): Promise<void> {
+    await Promise.race([member.signal('handling'), this.#published])
+  }
+
   async publishAgain(): Promise<ChildProcess> {
     this.#publisher = await this.#start('publisher.ts')
     await this.#publisher.signal('publishing')
+    this.#published = this.#publisher.signal('done')
+    this.#published.catch(() => undefined) // it may be killed
     return this.#publisher
   }
 
@@ -129,7 +143,7 @@ class RunningLoad implements Run {
   }
 
   async drain(): Promise<Verdict> {
-    await this.publisher.signal('done')
+    await this.#published
     await this.untilHandled(1)
     return judge(await this.#log.read())
   }

@@ -1,4 +1,10 @@
 import { startRabbitMq } from '@mekong/stack'
 import { describeFaults } from '../src/describe-faults.ts'
 
-describeFaults('RabbitMQ', () => startRabbitMq({ proxied: true }))
+describeFaults('RabbitMQ', {
+  start: () => startRabbitMq({ proxied: true }),
+  // Before RabbitMQ 4 one member may hold everything.
+  sharesWork: false,
+  // There is no session: longer than three heartbeats, and than a lease.
+  slowMs: 35_000,
+})
