@@ -1,4 +1,4 @@
-import { startTcpProxy } from '@mekong/stack'
+import { type RedisServer, startTcpProxy } from '@mekong/stack'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, it } from 'vitest'
 import { type RedisIdempotency, redisIdempotency } from '../src/index.ts'
@@ -49,35 +49,21 @@ describe('a connection that is cut after the script ran and before the reply', (
 })
 
 describe('a Redis that is away', () => {
-  it('lets deliveries wait when it is killed, and with its append-only file nothing is lost or handled twice', async () => {
+  it.each<[string, (server: RedisServer) => Promise<unknown>, (server: RedisServer) => Promise<unknown>]>([
+    ['is killed, and comes back with its append-only file', server => server.kill(), server => server.restart()],
+    ['stands still for longer than the deadline', server => server.pause(), server => server.resume()],
+  ])('lets deliveries wait when it %s: nothing is lost or handled twice', async (_, leave, comeBack) => {
     await using test = await testRedis()
     await using store = redisIdempotency({ redis: test.server.url, deadlineMs })
     await using scene = await BusScene.start(store)
     await scene.publish(0, 200)
     await scene.when(signal => signal.is === 'completed', 20)
-    await test.server.kill()
+    await leave(test.server)
     await scene.publish(200, 300)
     await scene.when(unavailable, 3)
     expect(scene.runs.has('e299')).toBe(false)
-    await test.server.restart()
+    await comeBack(test.server)
     await scene.publish(0, 300)
-    await scene.untilOver()
-    expect(scene.lost).toEqual([])
-    expect(scene.handledTwice).toEqual([])
-  })
-
-  it('lets deliveries wait when it stands still for longer than the deadline, and then handles each once', async () => {
-    await using test = await testRedis()
-    await using store = redisIdempotency({ redis: test.server.url, deadlineMs })
-    await using scene = await BusScene.start(store)
-    await scene.publish(0, 100)
-    await scene.when(signal => signal.is === 'completed', 20)
-    await test.server.pause()
-    await scene.publish(100, 200)
-    await scene.when(unavailable, 3)
-    expect(scene.runs.has('e199')).toBe(false)
-    await test.server.resume()
-    await scene.publish(0, 200)
     await scene.untilOver()
     expect(scene.lost).toEqual([])
     expect(scene.handledTwice).toEqual([])
