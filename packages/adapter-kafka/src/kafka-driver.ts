@@ -17,7 +17,7 @@ import { KafkaRequestError } from './client/kafka-error.ts'
 import { ClusterView } from './cluster-view.ts'
 import { capabilitiesOf } from './kafka-capabilities.ts'
 import { resolveKafkaOptions, type KafkaOptions, type ResolvedKafkaOptions } from './kafka-driver-options.ts'
-import { classify } from './kafka-failures.ts'
+import { atStart, classify } from './kafka-failures.ts'
 import { Publisher } from './kafka-publisher.ts'
 import { subscribeToKafka } from './kafka-subscription.ts'
 import { KafkaTopology } from './kafka-topology.ts'
@@ -81,7 +81,11 @@ class KafkaDriver implements Driver {
 
   async topology(wish: TopologyWish, mode: 'verify' | 'create'): Promise<TopologyDifference> {
     await this.#ready()
-    return this.#topology.apply(wish, mode)
+    try {
+      return await this.#topology.apply(wish, mode)
+    } catch (error) {
+      throw atStart(error)
+    }
   }
 
   partitionOf(message: Outgoing): string {
@@ -107,6 +111,8 @@ class KafkaDriver implements Driver {
       sink,
       tuning: this.#options.consume,
       onClose: closed => this.#consumers.delete(closed),
+    }).catch((error: unknown) => {
+      throw atStart(error)
     })
     this.#consumers.add(consumer)
     return consumer

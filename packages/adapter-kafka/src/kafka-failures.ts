@@ -1,4 +1,4 @@
-import type { FailureClass, Fate } from '@mekong/core/driver'
+import { MekongError, type FailureClass, type Fate } from '@mekong/core/driver'
 import type { ErrorCode } from './client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError, KafkaRequestError, type RequestFailure } from './client/kafka-error.ts'
 
@@ -98,4 +98,13 @@ export function isRebalance(errorCode: ErrorCode): boolean {
     errorCode === kafkaError.illegalGeneration ||
     errorCode === kafkaError.unknownMemberId
   )
+}
+
+/**
+ * What the bus is told where it asks for something once, at its start: what will not pass by itself need not be tried again.
+ */
+export function atStart(error: unknown): unknown {
+  const failure = error instanceof KafkaRequestError ? error.failure : undefined
+  if (failure !== 'denied' && failure !== 'unsupported') return error
+  return new MekongError('BROKER_UNAVAILABLE', `kafka refused: ${(error as Error).message}`, { cause: error })
 }

@@ -3,7 +3,9 @@ import type { KafkaConnection, NewTopic, TopicConfiguration } from './client/kaf
 import { kafkaError, KafkaBrokerError } from './client/kafka-error.ts'
 import type { ClusterView } from './cluster-view.ts'
 import { declareGroup, isGroupKnown } from './group/declared-group.ts'
+import { Offsets } from './group/offsets.ts'
 import type { KafkaTopicOptions } from './kafka-driver-options.ts'
+import { isStaleMetadata } from './kafka-failures.ts'
 
 export interface KafkaTopologyOptions {
   readonly connection: KafkaConnection
@@ -58,8 +60,23 @@ export class KafkaTopology {
     for (;;) {
       view.outdate()
       await view.load(names, requestTimeoutMs)
-      if (names.every(isThere) || performance.now() > until) return
+      if ((names.every(isThere) && (await this.#isServed(names))) || performance.now() > until) return
       await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+    }
+  }
+
+  /** A node is told that it leads a partition a little after everybody has heard so. */
+  async #isServed(names: readonly string[]): Promise<boolean> {
+    const { view } = this.#options
+    const wishes = names.flatMap(topic =>
+      (view.partitionsOf(topic) ?? []).map(({ id: partition }) => ({ topic, partition, at: 'latest' as const })),
+    )
+    try {
+      await new Offsets({ ...this.#options, group: '' }).list(wishes)
+      return true
+    } catch (error) {
+      if (error instanceof KafkaBrokerError && isStaleMetadata(error.code)) return false
+      throw error
     }
   }
 

@@ -28,6 +28,8 @@ export class AssignedPartition implements Place {
   preferredReplica = -1
   /** Not before, by the monotonic clock. */
   fetchAfter = 0
+  /** What is fetched of it may be what made a fetch fail: it is fetched alone. */
+  isSuspect = false
   /** Nothing is fetched any more until somebody does something. */
   hasFailed = false
   isPaused = false

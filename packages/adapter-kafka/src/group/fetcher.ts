@@ -1,5 +1,5 @@
 import type { ErrorCode, FetchedPart, FetchPart, KafkaConnection, KafkaNode } from '../client/kafka-client.ts'
-import { kafkaError, KafkaBrokerError, KafkaRequestError } from '../client/kafka-error.ts'
+import { kafkaError, KafkaBrokerError, KafkaRequestError, type RequestFailure } from '../client/kafka-error.ts'
 import { nameOf } from '../client/places.ts'
 import type { ClusterView } from '../cluster-view.ts'
 import { isStaleMetadata } from '../kafka-failures.ts'
@@ -30,12 +30,16 @@ const LONG_REST_MS = 5000
 /** A partition whose buffer is full is expected back soon; others must not make it wait for their own next message. */
 const SHORT_WAIT_MS = 10
 const SOON_MS = 1000
+/** A connection that is lost so often is lost by what it brings. */
+const FAILURES_IN_A_ROW = 3
 
 /** Brings messages: for each node that leads something of ours, one request after the other. */
 export class Fetcher {
   readonly #options: FetcherOptions
   readonly #loops = new Set<number>()
   readonly #backoff = new Backoff()
+  /** In a row, by node. */
+  readonly #failures = new Map<number, number>()
   #looking: NodeJS.Timeout | undefined
   #isRefreshing = false
   #isStopped = false
@@ -84,6 +88,8 @@ export class Fetcher {
         const parts = await this.#fetch(node, wanted)
         if (this.#isStopped) return
         this.#backoff.succeeded()
+        this.#failures.delete(id)
+        for (const partition of wanted) partition.isSuspect = false
         this.#options.health.report(`fetch ${id}`, { is: 'running' })
         this.#take(wanted, asked, parts)
       } catch (error) {
@@ -96,9 +102,11 @@ export class Fetcher {
 
   #wantedFrom(id: number): readonly AssignedPartition[] {
     const now = performance.now()
-    return [...this.#options.partitions()].filter(
+    const wanted = [...this.#options.partitions()].filter(
       partition => partition.canFetch && partition.fetchAfter <= now && this.#nodeOf(partition)?.id === id,
     )
+    const suspect = wanted.find(({ isSuspect }) => isSuspect)
+    return suspect === undefined ? wanted : [suspect]
   }
 
   #fetch(node: KafkaNode, wanted: readonly AssignedPartition[]): Promise<readonly FetchedPart[]> {
@@ -110,11 +118,10 @@ export class Fetcher {
       maxBytes: maxBytesPerPartition,
     }))
     const now = performance.now()
-    const waitMs = [...this.#options.partitions()].some(
+    const isExpected = [...this.#options.partitions()].some(
       partition => partition.isLive && partition.isFull && now - partition.fullSince < SOON_MS,
     )
-      ? SHORT_WAIT_MS
-      : maxWaitMs
+    const waitMs = isExpected || wanted[0]?.isSuspect === true ? Math.min(SHORT_WAIT_MS, maxWaitMs) : maxWaitMs
     // Those that got nothing this time are the first next time: a broker fills its answer in the order asked for.
     return connection.fetch(node, { maxWaitMs: waitMs, maxBytes, rack, parts }, waitMs + requestTimeoutMs)
   }
@@ -157,14 +164,28 @@ export class Fetcher {
   #failed(id: number, wanted: readonly AssignedPartition[], error: unknown): void {
     const failure = error instanceof KafkaRequestError ? error.failure : 'unsupported'
     const isFatal = failure === 'denied' || failure === 'unsupported'
-    this.#options.health.report(`fetch ${id}`, { is: isFatal ? 'fatal' : 'reconnecting', error })
+    const isAlone = wanted.every(({ isSuspect }) => isSuspect)
+    const source = isAlone && failure === 'unsupported' ? nameOf(wanted[0]!) : `fetch ${id}`
+    this.#options.health.report(source, { is: isFatal ? 'fatal' : 'reconnecting', error })
     const fetchAfter = performance.now() + (isFatal ? LONG_REST_MS : this.#backoff.nextMs())
+    const isOneToBlame = !isAlone && this.#isOneToBlame(id, failure)
     for (const partition of wanted) {
-      partition.fetchAfter = fetchAfter
+      partition.fetchAfter = isOneToBlame ? 0 : fetchAfter
+      partition.isSuspect ||= isOneToBlame
       partition.preferredReplica = -1
     }
     this.#options.view.outdate()
     void this.#refresh()
+  }
+
+  /**
+   * Whether the answer may fail for one partition's sake: a batch that nobody here can read, by its codec or at all. Then each
+   * is asked for by itself, so that it holds up no other.
+   */
+  #isOneToBlame(id: number, failure: RequestFailure): boolean {
+    const failures = (this.#failures.get(id) ?? 0) + 1
+    this.#failures.set(id, failures)
+    return failure === 'unsupported' || (failure === 'unanswered' && failures >= FAILURES_IN_A_ROW)
   }
 
   #nodeOf(partition: AssignedPartition): KafkaNode | undefined {

@@ -171,6 +171,7 @@ export class Membership {
     this.#isJoining = true
     this.#hasToJoin = false
     this.#beat()
+    const outside = this.#generation < 0 ? this.#sayWaiting() : undefined
     try {
       const joined = await this.#joinGroup()
       if (joined === undefined) this.#hasToJoin = true
@@ -182,7 +183,17 @@ export class Membership {
       throw error
     } finally {
       this.#isJoining = false
+      clearTimeout(outside)
     }
+  }
+
+  /** The group waits for members that died until their session is over, and for those that drain. */
+  #sayWaiting(): NodeJS.Timeout {
+    const { group, events } = this.#options
+    const error = new KafkaRequestError('unanswered', `group ${group}: waits for its other members`)
+    return setTimeout(() => {
+      if (!this.#isClosed) events.status({ is: 'reconnecting', error })
+    }, SOON_JOINED_MS)
   }
 
   async #joinGroup(): Promise<JoinGroupAnswer | undefined> {
@@ -326,5 +337,7 @@ export class Membership {
   }
 }
 
+/** Who is in no group for so long says so. Sooner than anything else says that all is well. */
+const SOON_JOINED_MS = 900
 const LEAVE_TIMEOUT_MS = 2000
 const LONG_MS = 86_400_000

@@ -99,6 +99,7 @@ export interface ProbeOptions extends Partial<Omit<SubscribeOptions, 'topics'>> 
   readonly settles?: boolean
   /** What a drain waits for. */
   readonly drain?: () => Promise<void>
+  readonly onAssigned?: () => Promise<void>
   readonly onMessages?: (batch: readonly Incoming[]) => void
 }
 
@@ -119,7 +120,7 @@ export class Probe {
     this.#driver = driver
   }
 
-  async subscribe({ topics, settles = true, drain, onMessages, ...options }: ProbeOptions): Promise<void> {
+  async subscribe({ topics, settles = true, drain, onAssigned, onMessages, ...options }: ProbeOptions): Promise<void> {
     const subscribe = {
       group: unique('group'),
       member: unique('member'),
@@ -132,6 +133,7 @@ export class Probe {
       { ...subscribe, topics: ordered },
       {
         assigned: async partition => {
+          await onAssigned?.()
           this.assigned.add(partition)
           this.#news.emit('news')
         },

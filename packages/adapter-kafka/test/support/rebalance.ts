@@ -4,6 +4,7 @@ import { kafkaError } from '../../src/client/kafka-error.ts'
 import { assign } from '../../src/group/assignor.ts'
 import { decodeSubscription, encodeAssignment, encodeSubscription } from '../../src/group/group-protocol.ts'
 import { createKafkajsClient } from '../../src/kafkajs/kafkajs-client.ts'
+import { untilAsked } from './probe.ts'
 
 const TIMEOUT_MS = 30_000
 /** Later than any that a group has: of two that claim a partition this one is believed. */
@@ -25,10 +26,15 @@ export async function loseMembers(brokers: readonly string[], topic: string): Pr
 }
 
 /** A member that gets every partition of the topic, commits nothing, and is never heard of again. */
-export async function loseOneBeforeItCommits(brokers: readonly string[], group: string, topic: string): Promise<void> {
+export async function loseOneBeforeItCommits(
+  brokers: readonly string[],
+  group: string,
+  topic: string,
+  sessionTimeoutMs = 1500,
+): Promise<void> {
   await withConnection(brokers, async connection => {
     const node = await coordinatorOf(connection, group)
-    await joinOnce(connection, node, { group, topic, owned: [], sessionTimeoutMs: 1500 })
+    await joinOnce(connection, node, { group, topic, owned: [], sessionTimeoutMs })
   })
 }
 
@@ -62,8 +68,11 @@ async function joinOnce(
   const metadata = encodeSubscription({ topics: [topic], owned, generation: LATEST_GENERATION })
   const request = { group, sessionTimeoutMs, rebalanceTimeoutMs: TIMEOUT_MS }
   const protocols = [{ name: 'mekong-cooperative', metadata }]
-  const first = await connection.joinGroup(node, { ...request, memberId: '', protocols }, TIMEOUT_MS)
-  const { memberId } = first
+  // Before it has loaded what it keeps, a coordinator refuses everybody.
+  const memberId = await untilAsked('the group gives an id', async () => {
+    const first = await connection.joinGroup(node, { ...request, memberId: '', protocols }, TIMEOUT_MS)
+    return first.errorCode === kafkaError.memberIdRequired && first.memberId
+  })
   const joined = await connection.joinGroup(node, { ...request, memberId, protocols }, TIMEOUT_MS)
   const members = new Map(joined.members.map(({ memberId: id, metadata: bytes }) => [id, decodeSubscription(bytes)]))
   const { topics } = await connection.metadata([topic], TIMEOUT_MS)
@@ -97,10 +106,11 @@ async function groupsOn(brokers: readonly string[], topic: string): Promise<read
   }
 }
 
+/** The first group of a cluster waits for the topic that groups are kept in. */
 async function coordinatorOf(connection: KafkaConnection, group: string): Promise<KafkaNode> {
-  const { node } = await connection.coordinator(group, TIMEOUT_MS)
-  if (node === undefined) throw new Error(`group ${group} has no coordinator`)
-  return node
+  return untilAsked(`group ${group} has a coordinator`, async () => {
+    return (await connection.coordinator(group, TIMEOUT_MS)).node
+  })
 }
 
 async function withConnection(
