@@ -15,6 +15,9 @@ beforeAll(async () => {
 
 afterAll(() => bench[Symbol.asyncDispose]())
 
+const warnings: string[] = []
+process.on('warning', ({ name }) => warnings.push(name))
+
 async function publish(topic: string, body: string, compression: 'none' | 'lz4' = 'none'): Promise<void> {
   const [fate] = await bench.driver({ compression }).publish([outgoing(topic, body, 'a')], 10_000)
   expect(fate?.is).toBe('stored')
@@ -100,6 +103,10 @@ describe('a consumer that cannot go on', () => {
     const probe = await bench.probe(bench.driver(), { topics: [topic], group })
     await probe.untilBodies(['a'])
   })
+})
+
+it('nothing of all this made kafkajs set a timer back in time', () => {
+  expect(warnings).not.toContain('TimeoutNegativeWarning')
 })
 
 function hasLag(lags: ReadonlyMap<unknown, { readonly messages: number }>): boolean {
