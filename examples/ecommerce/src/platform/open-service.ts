@@ -61,9 +61,8 @@ export interface RunningService extends ServiceTools {
   close(options?: CloseOptions): Promise<void>
 }
 
-/** What a process that was killed had begun is another's, or its own again, this long after. The inbox makes early harmless. */
-const leaseMs = 5000
-const relayTuning = { leaseMs, leaseMarginMs: 1000, heartbeatMs: 1500 }
+/** What a process that was killed had begun is anybody's this long after, as its outbox is. The inbox makes early harmless. */
+const leaseMs = 9000
 
 /**
  * Opens a service: its tables, its outbox and inbox, its event bus, its part in the saga. What was opened is closed again
@@ -120,7 +119,7 @@ async function open<Service extends ServiceName>(
   })
   closers.push(options => eventBus.close(options))
   const outbox = createOutbox({ source: service, contract, schema })
-  const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox], tuning: relayTuning })
+  const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
   // Orders that want the same products wait for each other for a moment: that is no reason to come again later.
   const inbox = postgresInbox({ sql, schema, lockTimeoutMs: 5000 })
   const participant: SagaParticipant = createSagaParticipant({

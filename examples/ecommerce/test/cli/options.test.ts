@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type CliOptions, readOptions, UsageError } from '../../src/cli/options.ts'
@@ -136,6 +136,7 @@ describe('readOptions', () => {
     const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
     expect(read(flag, '--orders', 'nothing.csv')).toBeUndefined()
     const help = write.mock.calls.map(([text]) => String(text)).join('')
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     for (const option of [
       '--orders',
       '--out',
@@ -148,6 +149,7 @@ describe('readOptions', () => {
       '--help',
     ]) {
       expect(help).toContain(option)
+      if (option !== '--help') expect(readme).toMatch(new RegExp(`^\\| \`${option} <`, 'm'))
     }
     expect(help).toMatch(/Exit code: 0 .* 1 .* 2 /)
   })

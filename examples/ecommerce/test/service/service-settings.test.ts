@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { readSettings, SettingsError, variableNames } from '../../src/service/service-settings.ts'
 
@@ -90,5 +91,10 @@ describe('readSettings', () => {
     expect(message).toContain(allowed)
     expect(message).not.toContain('\n')
     expect(message).not.toContain('secret')
+  })
+
+  it.each(variableNames)('has a row for %s in the README', name => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    expect(readme).toMatch(new RegExp(`^\\| .*\`${name}\``, 'm'))
   })
 })
