@@ -47,16 +47,18 @@ export function refusal(pending: PendingEvent, code: 'EVENT_TOO_LARGE' | 'PUBLIS
 
 /** Nobody tries any longer: PUBLISH_UNKNOWN where the event may be stored, else PUBLISH_NOT_SENT. */
 export function givenUp(pending: PendingEvent, why: string): MekongError {
-  const options = { cause: pending.lastFailure?.error, retryable: true }
+  const cause = pending.lastFailure?.error
+  const options = { cause, retryable: true }
   const name = nameOf(pending.event)
+  const reason = cause === undefined ? why : `${why} (the last answer: ${messageOf(cause)})`
   if (pending.isDoubtful || pending.isInFlight) {
     return new MekongError(
       'PUBLISH_UNKNOWN',
-      `${name} may or may not be stored: ${why}; publish it again with the same id`,
+      `${name} may or may not be stored: ${reason}; publish it again with the same id`,
       options,
     )
   }
-  return new MekongError('PUBLISH_NOT_SENT', `${name} was not stored: ${why}`, options)
+  return new MekongError('PUBLISH_NOT_SENT', `${name} was not stored: ${reason}`, options)
 }
 
 export function rejected(event: PreparedEvent, code: ErrorCode, why: string): MekongError {

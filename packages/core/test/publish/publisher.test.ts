@@ -262,6 +262,18 @@ describe('deadlines', () => {
     expect(bus.outcomes.get('a1')).toBe('PUBLISH_NOT_SENT')
   })
 
+  it('says what was answered last, so that a wrong password does not look like a slow broker', async () => {
+    const bus = publishing({ tuning: { timeoutMs: 1000 }, onPublish: call => call.all(notStored()) })
+    bus.send('a1', 'a')
+    await bus.clock.advance(1000)
+    const error: unknown = bus.signals.flatMap(signal => (signal.is === 'publish-failed' ? [signal.error] : []))[0]
+    expect(error).toMatchObject({
+      message:
+        'order.created a1 on topic orders was not stored: no certain answer within 1000 ms (the last answer: broker says transient)',
+      cause: { message: 'broker says transient' },
+    })
+  })
+
   it('answers PUBLISH_UNKNOWN after an uncertain send, and PUBLISH_NOT_SENT to what waits behind it', async () => {
     const bus = publishing({
       tuning: { timeoutMs: 1000 },
