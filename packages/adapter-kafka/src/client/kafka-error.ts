@@ -126,6 +126,14 @@ export class KafkaBrokerError extends Error {
  */
 export type RequestFailure = 'unsent' | 'unanswered' | 'denied' | 'unsupported' | 'closed'
 
+export const failureWords: Readonly<Record<RequestFailure, string>> = {
+  unsent: 'no connection',
+  unanswered: 'no answer',
+  denied: 'the broker refuses the credentials',
+  unsupported: 'not supported',
+  closed: 'closed',
+}
+
 /** A request has no answer. The message names the node and the request, never what was sent. */
 export class KafkaRequestError extends Error {
   override readonly name = 'KafkaRequestError'

@@ -25,6 +25,7 @@ import type {
   TopicConfiguration,
 } from '../client/kafka-client.ts'
 import { kafkaError } from '../client/kafka-error.ts'
+import { buffer } from '../client/buffer.ts'
 import { byTopic, inOrderOf, nameOf, type OfTopic } from '../client/places.ts'
 import { prepareDecompression } from './kafkajs-compression.ts'
 import { fetchedPart, type DecodedPart } from './kafkajs-fetched.ts'
@@ -357,8 +358,4 @@ function timestampOf(at: OffsetWish['at']): string {
 
 function toRecord({ key, value, headers, timestamp }: ProducePart['records'][number]): object {
   return { key: key === null ? null : buffer(key), value: buffer(value), headers, timestamp }
-}
-
-function buffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,5 +1,5 @@
 import { messageOf } from '@mekong/core/driver'
-import { KafkaRequestError, type RequestFailure } from '../client/kafka-error.ts'
+import { failureWords, KafkaRequestError, type RequestFailure } from '../client/kafka-error.ts'
 import { type Address, KafkajsLink } from './kafkajs-link.ts'
 import { Patience } from './kafkajs-patience.ts'
 import type { Cluster, RequestName } from './kafkajs-protocol.ts'
@@ -66,16 +66,12 @@ export class KafkajsNode {
   #failure(failure: RequestFailure, request: string, cause?: unknown): KafkaRequestError {
     if (this.#isClosed) return new KafkaRequestError('closed', `${request}: this connection was closed`)
     const where = this.#address === undefined ? 'a bootstrap server' : `${this.#address.host}:${this.#address.port}`
-    return new KafkaRequestError(failure, `${request} to ${where}: ${text[failure]} (${messageOf(cause)})`, cause)
+    return new KafkaRequestError(
+      failure,
+      `${request} to ${where}: ${failureWords[failure]} (${messageOf(cause)})`,
+      cause,
+    )
   }
-}
-
-const text: Readonly<Record<RequestFailure, string>> = {
-  unsent: 'no connection',
-  unanswered: 'no answer',
-  denied: 'the broker refuses the credentials',
-  unsupported: 'not supported',
-  closed: 'closed',
 }
 
 interface Exchange {

@@ -22,11 +22,12 @@ import type {
 } from '../client/kafka-client.ts'
 import type { Place, ProduceRequest, SyncGroupAnswer, SyncGroupRequest, TopicAnswer } from '../client/kafka-client.ts'
 import type { TopicConfiguration } from '../client/kafka-client.ts'
+import { buffer } from '../client/buffer.ts'
 import { kafkaError } from '../client/kafka-error.ts'
 import { byTopic, inOrderOf, nameOf } from '../client/places.ts'
 import type { ConnectionSettings } from '../client/connection-settings.ts'
 import { PlatformaticNodes } from './platformatic-nodes.ts'
-import { buffer, messagesOf, nextOf, toMessage } from './platformatic-records.ts'
+import { messagesOf, nextOf, toMessage } from './platformatic-records.ts'
 
 const ALL_REPLICAS = -1
 const READ_COMMITTED = 1

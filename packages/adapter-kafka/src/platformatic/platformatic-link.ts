@@ -1,6 +1,6 @@
 import { messageOf } from '@mekong/core/driver'
 import type { Connection } from '@platformatic/kafka'
-import { KafkaRequestError, type RequestFailure } from '../client/kafka-error.ts'
+import { failureWords, KafkaRequestError, type RequestFailure } from '../client/kafka-error.ts'
 import type { ConnectionSettings } from '../client/connection-settings.ts'
 import { loadLibrary, requestOf, requestVersions } from './platformatic-library.ts'
 import type { AnswerOf, Library, RequestName, ValuesOf } from './platformatic-library.ts'
@@ -118,16 +118,12 @@ export class PlatformaticLink {
   #failure(failure: RequestFailure, request: string, cause?: unknown): KafkaRequestError {
     if (this.#isClosed) return new KafkaRequestError('closed', `${request}: this connection was closed`)
     const where = `${this.#host}:${this.#port}`
-    return new KafkaRequestError(failure, `${request} to ${where}: ${text[failure]} (${reasonOf(cause)})`, cause)
+    return new KafkaRequestError(
+      failure,
+      `${request} to ${where}: ${failureWords[failure]} (${reasonOf(cause)})`,
+      cause,
+    )
   }
-}
-
-const text: Readonly<Record<RequestFailure, string>> = {
-  unsent: 'no connection',
-  unanswered: 'no answer',
-  denied: 'the broker refuses the credentials',
-  unsupported: 'not supported',
-  closed: 'closed',
 }
 
 /** An answer with an error in it comes as an error that carries the answer. */

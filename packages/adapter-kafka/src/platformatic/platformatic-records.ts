@@ -1,4 +1,5 @@
 import type { MessageRecord, RecordsBatch } from '@platformatic/kafka'
+import { buffer } from '../client/buffer.ts'
 import type { IncomingRecord, OutgoingRecord, Place } from '../client/kafka-client.ts'
 
 /** A record as the codec takes it. */
@@ -12,10 +13,6 @@ export function toMessage({ topic, partition }: Place, record: OutgoingRecord): 
   }
   if (record.key !== null) message.key = buffer(record.key)
   return message
-}
-
-export function buffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The names of headers are few and come again with every record. */
