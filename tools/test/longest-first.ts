@@ -5,7 +5,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
  * on one of two cores; and vitest goes by the sizes of files where it has no record of their durations, as in a fresh clone.
  */
 export const longest: readonly string[] = [
-  'examples/ecommerce/test/processes/kill.fault.test.ts',
+  'examples/ecommerce/test/processes/kill-kafka.fault.test.ts',
+  'examples/ecommerce/test/processes/kill-rabbitmq.fault.test.ts',
   'tools/faults/test/kafka.fault.test.ts',
   'tools/faults/test/kafka-platformatic.fault.test.ts',
   'tools/faults/test/rabbitmq.fault.test.ts',
