@@ -33,7 +33,7 @@ export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers
       await step.tx.query(
         `with taken as (delete from inventory.reservation where order_id = $1 returning stock_code, units), ${locked('taken')}
          update inventory.stock set available = available + units from taken where stock.stock_code = taken.stock_code
-           and exists (select from locked)`,
+           and ${allLocked}`,
         [orderId],
       )
       step.emit('stock.released', { orderId })
@@ -44,7 +44,7 @@ export function inventorySteps({ initialUnits }: InventoryOptions): StepHandlers
       await step.tx.query(
         `with ${wanted}, ${locked('wanted')}
          update inventory.stock set available = available + units from wanted where stock.stock_code = wanted.stock_code
-           and exists (select from locked)`,
+           and ${allLocked}`,
         columns(items),
       )
       step.emit('stock.returned', { orderId })
@@ -60,6 +60,9 @@ function locked(items: 'wanted' | 'taken'): string {
     select stock_code, available from inventory.stock where stock_code in (select stock_code from ${items})
     order by stock_code for update)`
 }
+
+/** Counts, so that all are locked before the first is changed: to know that there is one takes no more than the first. */
+const allLocked = '(select count(*) from locked) > 0'
 
 function columns(items: Items): readonly [string[], number[]] {
   return [items.map(item => item.stockCode), items.map(item => item.units)]
