@@ -19,7 +19,16 @@ export function payload(index: number): Payload {
   return { id: `order-${index}`, key: `key-${index % keys}`, total: index, note }
 }
 
-/** What travels beside the data, as every contender's headers: the attributes that CloudEvents requires. */
-export function attributes({ id }: Payload, type: string, prefix: string): Record<string, string> {
-  return { [`${prefix}specversion`]: '1.0', [`${prefix}id`]: id, [`${prefix}type`]: type, [`${prefix}source`]: 'order' }
+/** What travels beside the data, as every contender's headers: the CloudEvents attributes that Mekong sends by itself. */
+export function attributes({ id, key }: Payload, type: string, prefix: string): Record<string, string> {
+  return {
+    [`${prefix}specversion`]: '1.0',
+    [`${prefix}id`]: id,
+    [`${prefix}source`]: 'order',
+    [`${prefix}type`]: type,
+    [`${prefix}time`]: new Date().toISOString(),
+    [`${prefix}schemaversion`]: '1',
+    [`${prefix}correlationid`]: id,
+    [`${prefix}partitionkey`]: key,
+  }
 }

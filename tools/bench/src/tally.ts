@@ -9,6 +9,8 @@ export interface Tally {
    * acknowledged it by then. Rejects when some were handled twice.
    */
   readonly all: Promise<void>
+  /** As soon as the last handler was called. */
+  readonly isComplete: boolean
 }
 
 export function createTally(messages: number): Tally {
@@ -17,6 +19,9 @@ export function createTally(messages: number): Tally {
   let sum = 0
   return {
     all: promise,
+    get isComplete() {
+      return handled >= messages
+    },
     async handle({ total }) {
       sum += total
       if (++handled < messages) return

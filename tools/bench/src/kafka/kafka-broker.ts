@@ -1,5 +1,8 @@
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import type { SuiteBroker } from '../suite.ts'
+
+const pollMs = 50
+const longestPollsMs = 20_000
 
 /** `host:port` of each broker of `kafka://host:port,host:port`. */
 export function brokersOf(url: string): string[] {
@@ -15,7 +18,8 @@ export async function kafkaBroker(url: string, name: string, stop: () => Promise
     name,
     maxUnsettled: 0,
     async declare({ topic, partitions }) {
-      await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: true })
+      await admin.createTopics({ topics: [{ topic, numPartitions: partitions }], waitForLeaders: false })
+      await untilItHasLeaders(admin, topic)
     },
     async stored({ topic }) {
       const ends = await admin.fetchTopicOffsets(topic)
@@ -36,5 +40,16 @@ export async function kafkaBroker(url: string, name: string, stop: () => Promise
       await admin.disconnect()
       await stop()
     },
+  }
+}
+
+/** The node that is asked may not know the topic yet. */
+async function untilItHasLeaders(admin: Admin, topic: string): Promise<void> {
+  const deadline = performance.now() + longestPollsMs
+  for (;;) {
+    const metadata = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => ({ topics: [] }))
+    if (metadata.topics.some(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return
+    if (performance.now() > deadline) throw new Error(`${topic} had no leaders within ${longestPollsMs} ms`)
+    await new Promise(resolve => setTimeout(resolve, pollMs))
   }
 }

@@ -41,23 +41,22 @@ async function consume({ url, topic, group, messages }: Work): Promise<Prepared>
 }
 
 /** Resolves when the last batch is handled and its offset committed. */
-async function handleAll(consumer: Consumer, { handle, all }: Tally): Promise<void> {
+async function handleAll(consumer: Consumer, tally: Tally): Promise<void> {
   const committed = Promise.withResolvers<void>()
-  let isDone = false
-  void all.then(() => (isDone = true), committed.reject)
+  tally.all.catch(committed.reject)
   await consumer.run({
     autoCommit: false,
     async eachBatch(payload) {
       const { batch } = payload
       for (const { value, offset } of batch.messages) {
-        await handle(JSON.parse(String(value)) as Payload)
+        await tally.handle(JSON.parse(String(value)) as Payload)
         payload.resolveOffset(offset)
       }
       const { topics } = payload.uncommittedOffsets()
       await consumer.commitOffsets(
         topics.flatMap(({ topic, partitions }) => partitions.map(partition => ({ topic, ...partition }))),
       )
-      if (isDone) committed.resolve()
+      if (tally.isComplete) committed.resolve()
     },
   })
   await committed.promise

@@ -45,7 +45,7 @@ async function consume({ url, topic, group, messages }: Work): Promise<Prepared>
     groupId: group,
     deserializers: stringDeserializers,
   })
-  const { handle, all } = createTally(messages)
+  const tally = createTally(messages)
   const offsets = new Map<number, bigint>()
   const commit = (): Promise<void> => {
     const handled = Array.from(offsets, ([partition, offset]) => ({
@@ -60,19 +60,17 @@ async function consume({ url, topic, group, messages }: Work): Promise<Prepared>
   return {
     async run() {
       const stream = await consumer.consume({ topics: [topic], mode: MessagesStreamModes.EARLIEST, autocommit: false })
-      let isDone = false
-      void all.finally(() => (isDone = true)).catch(() => undefined)
       let committedAt = performance.now()
       for await (const { value, partition, offset } of stream) {
-        await handle(JSON.parse(value) as Payload)
+        await tally.handle(JSON.parse(value) as Payload)
         offsets.set(partition, offset)
-        if (isDone) break
+        if (tally.isComplete) break
         if (performance.now() - committedAt < commitEachMs) continue
         await commit()
         committedAt = performance.now()
       }
       await commit()
-      await all
+      await tally.all
     },
     close: () => consumer.close(true),
   }

@@ -3,14 +3,15 @@ import type { Suite, SuiteContender } from '../suite.ts'
 import { rabbitMqBroker } from './rabbitmq-broker.ts'
 
 const against = 'rabbitmq/raw-amqplib'
-const own =
-  'publishes to a topic exchange that spreads keys over the 8 quorum queues of a group, the others to one queue'
+const byKey = { module: 'rabbitmq/raw-amqplib-by-key', against }
+const layout = 'a topic exchange spreads the keys over the 8 quorum queues of a group; the others have one queue'
 const nestjs = 'no window of its own: so many `emit` calls are awaited at once'
 const unsafe = 'no publisher confirms, not persistent, classic queue: the time runs until the broker holds everything'
 
 const publishing: readonly SuiteContender[] = [
   { module: against, against },
-  { module: 'rabbitmq/mekong', against, target: 0.95, note: own },
+  { module: 'rabbitmq/mekong', against, target: 0.95, note: layout },
+  { ...byKey, note: layout },
   { module: 'rabbitmq/rabbitmq-client', against },
   { module: 'rabbitmq/nestjs', against, note: nestjs },
   { module: 'rabbitmq/node-ts-bus', against, note: unsafe },
@@ -47,6 +48,7 @@ export const suite: Suite = {
           target: 1.2,
           note: 'its default layout: 8 queues, 16 handlers at once in order by key, acknowledgements grouped, duplicates removed',
         },
+        byKey,
         { module: 'rabbitmq/rabbitmq-client', against },
         { module: 'rabbitmq/nestjs', against },
         {
