@@ -39,7 +39,7 @@ export const suite: Suite = {
     {
       measure: 'consume',
       title: 'Consume 1 KB, each acknowledged when its handler is done',
-      messages: 40_000,
+      messages: 30_000,
       contenders: [
         { module: against, against, note: 'one queue, one channel, prefetch 100, an acknowledgement for each' },
         {
