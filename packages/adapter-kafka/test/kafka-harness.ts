@@ -11,7 +11,13 @@ export interface KafkaHarness extends DriverHarness {
 
 /** A Kafka of its own, behind a proxy, so that connections can be cut and the broker restarted. */
 export async function kafkaHarness(options: Partial<KafkaOptions> = {}): Promise<KafkaHarness> {
-  const server = await startKafka({ proxied: true, storage: 'memory', settings: { 'num.partitions': 6 } })
+  const server = await startKafka({
+    proxied: true,
+    storage: 'memory',
+    settings: { 'num.partitions': 6 },
+    // After a kill it looks through each of some 500 partitions: in a container, on a busy machine, 40 s and more.
+    startTimeoutMs: 120_000,
+  })
   const run = Date.now().toString(36)
   let topics = 0
   const brokers = (): readonly string[] => hostsOf(server.url)
