@@ -27,14 +27,22 @@ export function sqlFailure(error: unknown): Error {
   return sqlError(refusal)
 }
 
-/** Says that the database is out of reach, with the code that the client gave, and nothing else of its error. */
+/**
+ * Says that the database is out of reach, with the code that the client gave, and nothing else of its error. Retryable also
+ * where it turned the login down: credentials may be rotated, and what waits for the database must not be lost to that.
+ */
 export function storeUnavailable(error: unknown): MekongError {
   const code = refusalIn(error)?.code ?? (error instanceof Error ? (error as { code?: unknown }).code : undefined)
   const why = typeof code === 'string' ? ` (${code})` : ''
-  return new MekongError('STORE_UNAVAILABLE', `Postgres is out of reach, or ended the connection${why}`, {
-    retryable: true,
-  })
+  const what =
+    typeof code === 'string' && isLoginRefused(code) ? refusedLogin : 'is out of reach, or ended the connection'
+  return new MekongError('STORE_UNAVAILABLE', `Postgres ${what}${why}`, { retryable: true })
 }
+
+const refusedLogin = 'refused the login: correct user, password or database'
+
+/** Invalid authorization, no such database. */
+const isLoginRefused = (code: string): boolean => /^28|^3D000$/.test(code)
 
 /** True for a SqlError of any copy of this package. */
 export function isSqlError(error: unknown): error is SqlError {

@@ -40,4 +40,18 @@ describe('pgSql', () => {
     expect(sent.map(({ text }) => text)).toEqual(['rollback'])
     expect(() => pgSql(pool, { timeoutMs: 0 })).toThrow(/timeoutMs/)
   })
+
+  it.each([
+    ['28P01', 'Postgres refused the login: correct user, password or database (28P01)'],
+    ['3D000', 'Postgres refused the login: correct user, password or database (3D000)'],
+    ['ECONNREFUSED', 'Postgres is out of reach, or ended the connection (ECONNREFUSED)'],
+  ])('says with %s why there is no connection, and that it may pass', async (code, message) => {
+    const error = Object.assign(new Error('password authentication failed for user "shop"'), { code })
+    const pool: PgPool = { on: () => {}, connect: () => Promise.reject(error) }
+    await expect(pgSql(pool).query('select 1')).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      retryable: true,
+      message,
+    })
+  })
 })
