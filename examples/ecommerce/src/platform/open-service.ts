@@ -92,16 +92,10 @@ async function open<Service extends ServiceName>(
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 12, pipeline: true, connectionTimeoutMillis: 5000 })
   closers.push(() => pool.end())
   const sql = pgSql(pool)
-  needs?.('database')
-  await migrate(
-    sql,
-    [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration],
-    { schema },
-  )
 
   const idempotency = redisUrl === undefined ? undefined : redisIdempotency({ redis: redisUrl, observe })
   if (idempotency !== undefined) closers.push(() => idempotency.close())
-  needs?.('broker')
+  // Connects to nothing yet, and refuses what is wrong with the URL.
   const eventBus = await createEventBus({
     service,
     contract,
@@ -118,6 +112,13 @@ async function open<Service extends ServiceName>(
     middleware,
   })
   closers.push(options => eventBus.close(options))
+  needs?.('database')
+  await migrate(
+    sql,
+    [...inboxMigrations, ...holdMigrations, ...leaseMigrations, ...outboxMigrations(), ...sagaMigrations, migration],
+    { schema },
+  )
+
   const outbox = createOutbox({ source: service, contract, schema })
   const relay = createRelay({ sql, schema, eventBus, wakeOn: [outbox] })
   // Orders that want the same products wait for each other for a moment: that is no reason to come again later.
@@ -133,6 +134,7 @@ async function open<Service extends ServiceName>(
     steps,
   })
   closers.push(() => participant.close())
+  needs?.('broker')
   await eventBus.start()
   closers.push(options => relay.close(options))
   needs?.('database')

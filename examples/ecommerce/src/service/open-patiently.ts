@@ -24,7 +24,7 @@ const patienceMs = 3000
 /**
  * Opens a service as soon as what it needs is there: tries again, after a doubling pause with jitter, whenever that may pass
  * by itself, and writes down each time what it waits for. Resolves with undefined when it is to end before. Rejects with what
- * waiting does not mend: a wrong password, a setting, a topology that differs.
+ * waiting does not mend: a setting, a broker's no, a topology that differs.
  */
 export async function openPatiently(opening: PatientOpening): Promise<RunningService | undefined> {
   const { log, ending, waits, clock = systemClock } = opening
