@@ -41,6 +41,11 @@ export function classify(error: unknown): FailureClass {
   return error instanceof Error && isRefusedHandshake(error) ? 'refused' : 'transient'
 }
 
+/** The broker says no to a virtual host by closing the connection; amqplib does not repeat why. */
+export function isRefusedVirtualHost(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Expected ConnectionOpenOk; got <ConnectionClose')
+}
+
 /** amqplib tells of these with a text only. */
 function isRefusedHandshake({ message }: Error): boolean {
   return /handshake terminated by server: (403|530)\b|SASL mechanism .* is not provided/i.test(message)

@@ -9,6 +9,7 @@ import {
   type Settlement,
   type TopicSubscription,
 } from '@mekong/core/driver'
+import { sharedNames } from './broker-names.ts'
 import { Delivery } from './consume/delivery.ts'
 import { GroupReaders, type GroupReadersOptions } from './consume/group-readers.ts'
 import type { QueueReader } from './consume/queue-reader.ts'
@@ -19,7 +20,7 @@ import { Retirement } from './consume/retirement.ts'
 import { StreamSource } from './consume/stream-source.ts'
 import { RabbitMqError } from './rabbitmq-failures.ts'
 
-export type SubscriptionOptions = Omit<GroupReadersOptions, 'onDrained' | 'onTrouble' | 'signal'> & {
+export type SubscriptionOptions = Omit<GroupReadersOptions, 'onCondemned' | 'onDrained' | 'onTrouble' | 'signal'> & {
   readonly requeue: Requeue
   readonly recheckMs: number
   readonly onClosed: (subscription: Subscription) => void
@@ -39,7 +40,9 @@ export class Subscription implements Consumer {
   readonly #closed = new AbortController()
   readonly #watcher: { readonly opened: (model: ChannelModel) => void; readonly lost: (error: unknown) => void }
   readonly #looks = new Map<QueueReader, { readonly ready: number; readonly delivered: number }>()
-  #trouble: unknown
+  /** What was said last. */
+  #isRunning = false
+  #isBackstopTold = false
 
   constructor(options: SubscriptionOptions) {
     const { subscribe, sink, requests, requeue, clock } = options
@@ -54,6 +57,7 @@ export class Subscription implements Consumer {
     this.#options = options
     this.#readers = new GroupReaders({
       ...options,
+      onCondemned: delivery => this.#redelivery.setAside(delivery),
       onDrained: reader => void retirement.retire(reader),
       onTrouble,
       signal: this.#closed.signal,
@@ -63,18 +67,22 @@ export class Subscription implements Consumer {
       readers: () => this.#readers.all(),
       requests,
       everyMs: options.recheckMs,
+      onBackstop: messages => this.#setAside(messages),
       clock,
       signal: this.#stopped.signal,
     })
     this.#watcher = {
       opened: model => void this.#reopen(model),
-      lost: error => sink.status({ is: 'reconnecting', error }),
+      lost: error => {
+        this.#isRunning = false
+        sink.status({ is: 'reconnecting', error })
+      },
     }
   }
 
   /** Resolves when every queue of the topics is consumed. */
   async start(): Promise<void> {
-    const { connection, subscribe, sink } = this.#options
+    const { connection, subscribe } = this.#options
     if (subscribe.window > maxWindow) {
       throw new MekongError(
         'INVALID_CONFIGURATION',
@@ -88,7 +96,7 @@ export class Subscription implements Consumer {
       await this.close()
       throw error
     }
-    sink.status({ is: 'running' })
+    this.#recovered()
     void this.#watch.run()
   }
 
@@ -155,23 +163,33 @@ export class Subscription implements Consumer {
   }
 
   async #reopen(model: ChannelModel): Promise<void> {
-    if (await this.#readers.reopen(model)) this.#running()
+    if (await this.#readers.reopen(model)) this.#recovered()
   }
 
-  #running(): void {
-    this.#trouble = undefined
-    if (!this.#closed.signal.aborted) this.#options.sink.status({ is: 'running' })
+  /** Running is said only when every queue is consumed. */
+  #recovered(): void {
+    const isConnected = this.#options.connection.current !== undefined
+    if (this.#isRunning || this.#closed.signal.aborted || !isConnected || !this.#readers.isWell) return
+    this.#isRunning = true
+    this.#isBackstopTold = false
+    this.#options.sink.status({ is: 'running' })
   }
 
   /** Undefined: it is over. */
   #troubled(error: unknown): void {
+    if (error === undefined) return this.#recovered()
     if (this.#closed.signal.aborted || this.#options.connection.current === undefined) return
-    if (error === undefined) {
-      if (this.#trouble !== undefined) this.#running()
-      return
-    }
-    this.#trouble = error
+    this.#isRunning = false
     this.#options.sink.status({ is: 'degraded', error })
+  }
+
+  /** Nobody else would say so: what is set aside waits for people. */
+  #setAside(messages: number): void {
+    if (messages > 0 && this.#isRunning) {
+      const waiting = `${messages} messages wait for people in queue ${sharedNames.backstop}`
+      this.#troubled(new RabbitMqError('refused', waiting))
+      this.#isBackstopTold = true
+    } else if (messages === 0 && this.#isBackstopTold) this.#recovered()
   }
 
   /** Undefined: it shrinks, and not by us. */

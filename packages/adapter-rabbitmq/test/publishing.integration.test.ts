@@ -116,6 +116,15 @@ describe('publishing', () => {
     expect(String(failure)).not.toContain('wrong-secret')
   })
 
+  it('says at once that a virtual host is missing, and which', async () => {
+    const driver = openDriver(url, { vhost: 'no/such', connectTimeoutMs: 60_000 })
+    const failure: unknown = await driver
+      .topology({ topics: [], groups: [] }, 'verify')
+      .catch((error: unknown) => error)
+    expect(driver.classify(failure)).toBe('refused')
+    expect(String(failure)).toContain('virtual host no/such does not exist')
+  })
+
   it('tries the next host when one is away', async () => {
     const { host } = new URL(url)
     const driver = openDriver(url, { hosts: ['127.0.0.1:1', host, '127.0.0.1:2'] })

@@ -35,7 +35,7 @@ describe('topology', () => {
     const stricter = openDriver(url, { deliveryLimit: 500 })
     const difference = {
       what: `queue ${orderedQueueName(topic, 'inventory', 'a', 0)}: x-delivery-limit`,
-      wished: '500',
+      wished: '2500',
       found: '100',
     }
     expect(await verify(stricter, wishOf(topic, { ordered: true }))).toEqual([difference])
@@ -110,6 +110,21 @@ describe('topology', () => {
         'x-single-active-consumer': false,
         'x-delivery-limit': 100,
         'x-dead-letter-exchange': 'mekong::backstop',
+        'x-dead-letter-strategy': 'at-least-once',
+        'x-overflow': 'reject-publish',
+      },
+    })
+    const ordered = uniqueTopic('ordered')
+    await declare(driver, ordered, { ordered: true, queues: 2 })
+    // Without it several members would have one key in hand at once.
+    await channel.assertQueue(orderedQueueName(ordered, 'inventory', 'a', 1), {
+      durable: true,
+      arguments: {
+        'x-queue-type': 'quorum',
+        'x-single-active-consumer': true,
+        'x-delivery-limit': 100,
+        'x-dead-letter-exchange': 'mekong::backstop',
+        'x-dead-letter-routing-key': 'of 2',
         'x-dead-letter-strategy': 'at-least-once',
         'x-overflow': 'reject-publish',
       },

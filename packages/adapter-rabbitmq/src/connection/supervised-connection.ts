@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { connect, type ChannelModel, type Options, type SocketOptions } from 'amqplib'
 import { wait, type Clock } from '@mekong/core/driver'
-import { classify, RabbitMqError } from '../rabbitmq-failures.ts'
+import { classify, isRefusedVirtualHost, RabbitMqError } from '../rabbitmq-failures.ts'
 import { gatherWrites } from './gathered-writes.ts'
 
 export interface ConnectionSettings {
@@ -130,7 +130,11 @@ export class SupervisedConnection {
     const clientProperties = { ...socketOptions.clientProperties, connection_name: `mekong ${this.#role}` }
     const attempt = this.#endableAttempt()
     const options: EndableSocketOptions = { ...socketOptions, clientProperties, signal: attempt.signal }
-    const model = await connect(endpoint, options).finally(attempt.end)
+    const model = await connect(endpoint, options)
+      .finally(attempt.end)
+      .catch((error: unknown) => {
+        throw isRefusedVirtualHost(error) ? refusedVirtualHost(endpoint, error) : error
+      })
     // Without a listener an error of the connection ends the process.
     model.on('error', error => (this.#lastError = error))
     model.on('handler-error', error => (this.#lastError = error))
@@ -206,6 +210,15 @@ function cut(model: ChannelModel, reason?: Error): void {
 
 function socketOf(model: ChannelModel): Duplex | undefined {
   return (model.connection as { readonly stream?: Duplex }).stream
+}
+
+function refusedVirtualHost({ vhost = '' }: Options.Connect, cause: unknown): RabbitMqError {
+  const name = decodeURIComponent(vhost)
+  return new RabbitMqError(
+    'refused',
+    `virtual host ${name} does not exist, is full, or this user may not use it`,
+    cause,
+  )
 }
 
 function closed(): RabbitMqError {

@@ -11,6 +11,7 @@ import type { Requests } from '../connection/requests.ts'
 import type { SupervisedConnection } from '../connection/supervised-connection.ts'
 import { isDeclared, readLayout, type Generation, type GroupLayout } from '../layout/group-layout.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
+import type { Delivery } from './delivery.ts'
 import { QueueReader } from './queue-reader.ts'
 import { queueSource, type Source } from './source.ts'
 import { StreamSource } from './stream-source.ts'
@@ -24,6 +25,8 @@ export interface GroupReadersOptions {
   readonly isReplayed: (topic: string) => boolean
   /** Declares the group on a topic again, if this driver declared it before. */
   readonly restore: (group: string, topic: string) => Promise<void>
+  readonly deliveryLimit: number
+  readonly onCondemned: (delivery: Delivery) => void
   readonly onDrained: (reader: QueueReader) => void
   readonly onTrouble: (error: unknown) => void
   readonly clock: Clock
@@ -49,6 +52,11 @@ export class GroupReaders {
 
   constructor(options: GroupReadersOptions) {
     this.#options = options
+  }
+
+  /** Everything that is known of the group is consumed. */
+  get isWell(): boolean {
+    return this.#refreshing.size === 0 && this.all().every(({ isConsuming }) => isConsuming)
   }
 
   of(partition: Partition): QueueReader | undefined {
@@ -128,16 +136,18 @@ export class GroupReaders {
   }
 
   #createReader(source: Source): QueueReader {
-    const { connection, subscribe, sink, clock, onDrained, onTrouble } = this.#options
+    const { connection, subscribe, deliveryLimit, sink, clock, onCondemned, onDrained, onTrouble } = this.#options
     return new QueueReader({
       source,
       member: subscribe.member,
       connection,
       prefetch: subscribe.window,
+      deliveryLimit,
       sink,
       clock,
       nextEpoch: () => ++this.#epoch,
       onGone: reader => this.#gone(reader),
+      onCondemned,
       onDrained,
       onTrouble,
     })
@@ -165,7 +175,6 @@ export class GroupReaders {
     for (let pauseMs = refreshAgainMs; this.#outdated.delete(topic) && !signal.aborted;) {
       try {
         await this.#readWhatFollows(topic)
-        if (!this.#outdated.has(topic)) onTrouble(undefined)
       } catch (error) {
         this.#outdated.add(topic)
         onTrouble(error)
@@ -174,6 +183,7 @@ export class GroupReaders {
       }
     }
     this.#refreshing.delete(topic)
+    if (!signal.aborted) onTrouble(undefined)
   }
 
   async #readWhatFollows(topic: string): Promise<void> {

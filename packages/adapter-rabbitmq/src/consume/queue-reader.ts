@@ -7,17 +7,21 @@ import { Delivery } from './delivery.ts'
 import { priorityOf } from './priority.ts'
 import { ReaderChannel } from './reader-channel.ts'
 import type { Source } from './source.ts'
+import { Suspects } from './suspects.ts'
 
 export interface ReaderOptions {
   readonly source: Source
   readonly member: string
   readonly connection: SupervisedConnection
   readonly prefetch: number
+  readonly deliveryLimit: number
   readonly sink: Sink
   readonly clock: Clock
   readonly nextEpoch: () => number
   /** The queue is gone: deleted, or the broker cancelled its consumer. */
   readonly onGone: (reader: QueueReader) => void
+  /** It ended its consumers too often, alone: to be set aside. */
+  readonly onCondemned: (delivery: Delivery) => void
   /** Everything before the end of its generation is settled. */
   readonly onDrained: (reader: QueueReader) => void
   /** It cannot consume, and tries again; undefined: it can now. */
@@ -57,14 +61,20 @@ export class QueueReader {
   #isHandOverPlanned = false
   #delivered = 0
   #onEnded: (() => void) | undefined
+  readonly #suspects: Suspects
   /** How many had come when it looked as if it was forgotten. */
   #lastLook: number | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
     this.source = options.source
+    this.#suspects = new Suspects(options.deliveryLimit)
     const { topic, kind, queue } = options.source
     this.partition = { topic, id: kind === 'stream' ? 'stream' : queue, epoch: options.nextEpoch() }
+  }
+
+  get isConsuming(): boolean {
+    return this.#consumerTag !== undefined && this.#channel?.isOpen === true
   }
 
   get isAssigned(): boolean {
@@ -104,11 +114,12 @@ export class QueueReader {
 
   acknowledge(delivery: Delivery): void {
     delivery.channel.acknowledge(delivery)
-    this.#checkDrained()
+    this.#settled(delivery)
   }
 
   giveBack(delivery: Delivery, counts: boolean): void {
     delivery.channel.giveBack(delivery, counts)
+    this.#settled(delivery)
   }
 
   pause(): void {
@@ -167,10 +178,10 @@ export class QueueReader {
     if (this.#channel === undefined) return this.open(model)
     if (queue === undefined) return this.#cancelled(this.#channel)
     const before = this.#lastLook
+    // What is in hand is settled first: with the channel an ordered queue may go to another member.
     const isIdle = this.#takes && !this.#isPaused && this.#channel.unsettled === 0
     // Of a stream the broker counts neither what is ahead nor who reads it.
-    const isForgotten =
-      this.source.kind !== 'stream' && (queue.consumerCount === 0 || (isIdle && queue.messageCount > 0))
+    const isForgotten = isIdle && this.source.kind !== 'stream' && (queue.consumerCount === 0 || queue.messageCount > 0)
     this.#lastLook = isForgotten ? this.#delivered : undefined
     if (!isForgotten || before !== this.#delivered) return
     this.#lastLook = undefined
@@ -242,10 +253,21 @@ export class QueueReader {
 
   #handOver(): void {
     if (this.#waiting.length === 0 || this.#isPaused || !this.#takes) return
+    // What a closing channel has delivered goes back.
+    if (this.#channel?.isOpen !== true) return
     if (this.#assignment !== 'done') return this.#assign()
-    const batch = this.#waiting
-    this.#waiting = []
+    const inHand = this.unsettled - this.#waiting.length
+    const count = this.#suspects.admit(this.#waiting, inHand)
+    if (count === 0) return
+    const batch = this.#waiting.splice(0, count)
+    const [first] = batch
+    if (this.#suspects.isCondemned(first!)) return this.#options.onCondemned(first!)
     this.#options.sink.messages(batch)
+  }
+
+  #settled(delivery: Delivery): void {
+    this.#checkDrained()
+    if (this.#suspects.settled(delivery)) this.#planHandOver()
   }
 
   #assign(): void {
@@ -254,6 +276,7 @@ export class QueueReader {
     this.#options.sink.assigned(this.partition).then(
       () => {
         this.#assignment = 'done'
+        this.#options.onTrouble(undefined)
         this.#handOver()
       },
       (error: unknown) => {

@@ -1,4 +1,5 @@
 import { wait, type Clock } from '@mekong/core/driver'
+import { sharedNames } from '../broker-names.ts'
 import type { Requests } from '../connection/requests.ts'
 import { isNotFound } from '../rabbitmq-failures.ts'
 import type { QueueReader, QueueState } from './queue-reader.ts'
@@ -7,6 +8,8 @@ export interface QueueWatchOptions {
   readonly readers: () => readonly QueueReader[]
   readonly requests: Requests
   readonly everyMs: number
+  /** How many messages were set aside, in all groups of the virtual host. */
+  readonly onBackstop: (messages: number) => void
   readonly clock: Clock
   /** The consumer takes no more. */
   readonly signal: AbortSignal
@@ -25,17 +28,23 @@ export class QueueWatch {
 
   /** Until the signal. Never rejects. */
   async run(): Promise<void> {
-    const { clock, everyMs, signal } = this.#options
+    const { clock, everyMs, signal, readers } = this.#options
     for (;;) {
       await wait(clock, everyMs, signal)
       if (signal.aborted) return
       // Where the broker does not answer, the connection says so.
-      for (const reader of this.#options.readers()) await this.#look(reader).catch(() => undefined)
+      for (const reader of readers()) await this.#look(reader).catch(() => undefined)
+      await this.#lookAside().catch(() => undefined)
     }
   }
 
   async #look(reader: QueueReader): Promise<void> {
     await reader.looked(await this.#stateOf(reader.source.queue))
+  }
+
+  async #lookAside(): Promise<void> {
+    const state = await this.#stateOf(sharedNames.backstop)
+    this.#options.onBackstop(state?.messageCount ?? 0)
   }
 
   async #stateOf(queue: string): Promise<QueueState | undefined> {

@@ -50,6 +50,7 @@ export class Retirement {
       const { messageCount } = await requests.ask(channel => channel.checkQueue(queue))
       if (messageCount > 0 || !reader.isDrained || !this.#isSettled(reader)) return false
       await requests.ask(channel => channel.deleteQueue(queue))
+      onTrouble(undefined)
       return true
     } catch (error) {
       if (isNotFound(error)) return true

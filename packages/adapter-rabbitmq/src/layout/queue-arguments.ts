@@ -28,6 +28,9 @@ export function countInstead(error: unknown): number | undefined {
 /** Free for this use: the backstop takes everything, whatever its routing key. */
 const countArgument = 'x-dead-letter-routing-key'
 
+/** The broker takes with a message what its consumer had in hand beside it: so it comes after the driver's own limit. */
+const brokerLimitFactor = 5
+
 /**
  * Always a delivery limit: without one a message that comes back goes to the end of a quorum queue. What exceeds it goes to
  * the backstop, and leaves its queue when the backstop has confirmed it.
@@ -35,7 +38,7 @@ const countArgument = 'x-dead-letter-routing-key'
 function groupQueueArguments(deliveryLimit: number): Readonly<Record<string, unknown>> {
   return {
     'x-queue-type': 'quorum',
-    'x-delivery-limit': deliveryLimit,
+    'x-delivery-limit': brokerLimitFactor * deliveryLimit,
     'x-dead-letter-exchange': sharedNames.backstop,
     'x-dead-letter-strategy': 'at-least-once',
     'x-overflow': 'reject-publish',
@@ -49,6 +52,8 @@ export function streamArguments(retentionMs: number | undefined): Readonly<Recor
 
 const unclaimedForMs = 7 * 24 * 3_600_000
 const maxUnclaimed = 100_000
+/** None would be 20 from RabbitMQ 4 on: looking at a message and putting it back counts, and would drop it in the end. */
+const forPeople = { 'x-delivery-limit': 1_000_000 }
 
 /** What no group has asked for: kept for a week, the oldest leave first. */
 export const unclaimedArguments: Readonly<Record<string, unknown>> = {
@@ -56,6 +61,7 @@ export const unclaimedArguments: Readonly<Record<string, unknown>> = {
   'x-message-ttl': unclaimedForMs,
   'x-max-length': maxUnclaimed,
   'x-overflow': 'drop-head',
+  ...forPeople,
 }
 
-export const backstopArguments: Readonly<Record<string, unknown>> = { 'x-queue-type': 'quorum' }
+export const backstopArguments: Readonly<Record<string, unknown>> = { 'x-queue-type': 'quorum', ...forPeople }
