@@ -400,7 +400,11 @@ class KafkaConsumer implements Consumer {
   #lose(partition: AssignedPartition): void {
     if (partition.isLost) return
     partition.isLost = true
-    if (partition.told !== undefined && !this.#isClosed) void this.#options.sink.revoked(partition.handle, 'lost')
+    if (partition.told === undefined || this.#isClosed) return
+    const { sink } = this.#options
+    sink.revoked(partition.handle, 'lost').catch((error: unknown) => {
+      this.#health.report('lost', { is: 'degraded', error })
+    })
   }
 
   #forget(partition: AssignedPartition): void {

@@ -40,28 +40,33 @@ describe('a rebalance', () => {
   })
 
   it('waits for what runs there, and the new owner begins behind it', async () => {
-    const topic = await bench.topic(1)
+    const topic = await bench.topic(2)
     const group = unique('group')
+    const draining = gate()
     const busy = gate()
-    const first = await bench.probe(bench.driver(), {
-      topics: [topic],
-      group,
-      settles: false,
-      drain: () => busy.opened,
-    })
+    const drain = (): Promise<void> => {
+      draining.open()
+      return busy.opened
+    }
+    const first = await bench.probe(bench.driver(), { topics: [topic], group, settles: false, drain })
+    await first.untilAssigned(2)
+    const early = ['a', 'b', 'c', 'd', 'e', 'f']
+    await publish(topic, early)
+    await first.untilBodies(early)
     const second = await bench.probe(bench.driver(), { topics: [topic], group })
-    await untilAsked('one of both has it', async () => owners(first, second) === 1)
-    // A group of one partition: whoever comes first keeps it, so the other is the one that waits.
+    await draining.opened
     expect(second.assigned.size).toBe(0)
-    await publish(topic, ['a', 'b'])
-    await first.untilBodies(['a', 'b'])
-    const [a] = first.messages
-    const closing = first.consumer.close()
-    first.settle([a!])
-    await closing
-    await second.untilBodies(['b'])
-    expect(second.bodies.filter(body => body === 'b')).toHaveLength(1)
+    first.settle(first.messages)
     busy.open()
+    await second.untilAssigned(1)
+    expect(first.revoked.map(({ how }) => how)).toEqual(['drain'])
+    const late = ['g', 'h', 'i', 'j', 'k', 'l', 'm', 'n']
+    await publish(topic, late)
+    await untilAsked('all of it came', async () =>
+      late.every(body => [...first.bodies, ...second.bodies].includes(body)),
+    )
+    expect(second.bodies.filter(body => early.includes(body))).toEqual([])
+    expect(second.bodies.length).toBeGreaterThan(0)
   })
 
   it('ends a drain that takes longer than the group waits: the partition is lost', async () => {

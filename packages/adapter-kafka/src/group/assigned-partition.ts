@@ -44,6 +44,8 @@ export class AssignedPartition implements Place {
   /** When the buffer became full, by the monotonic clock. */
   fullSince = 0
   #isReady = false
+  /** Somebody wants another place than where the group stands, perhaps before it has begun. */
+  #isMoved = false
   readonly #options: AssignedPartitionOptions
   #buffer: readonly IncomingRecord[] = []
   #bufferAt = 0
@@ -66,7 +68,7 @@ export class AssignedPartition implements Place {
 
   /** From here on messages may be fetched and handed over. */
   begin(offset: number, metadata: string): void {
-    this.nextFetch = offset
+    if (!this.#isMoved) this.nextFetch = offset
     this.committed = offset
     this.metadata = metadata
     this.#isReady = true
@@ -150,6 +152,7 @@ export class AssignedPartition implements Place {
     this.#bufferedBytes = 0
     this.#slots = []
     this.#slotAt = 0
+    this.#isMoved = true
     this.nextFetch = offset
     this.committed = -1
     this.hasFailed = false

@@ -93,10 +93,10 @@ export class Membership {
   }
 
   /** @throws KafkaRequestError, KafkaBrokerError */
-  async coordinator(): Promise<KafkaNode> {
+  async coordinator(timeoutMs: number = this.#options.requestTimeoutMs): Promise<KafkaNode> {
     if (this.#coordinator !== undefined) return this.#coordinator
-    const { connection, group, requestTimeoutMs } = this.#options
-    const { errorCode, node } = await connection.coordinator(group, requestTimeoutMs)
+    const { connection, group } = this.#options
+    const { errorCode, node } = await connection.coordinator(group, timeoutMs)
     if (node === undefined) throw new KafkaBrokerError(errorCode, `coordinator of group ${group}`)
     this.#coordinator = node
     return node
@@ -126,7 +126,7 @@ export class Membership {
     const memberId = this.#memberId
     this.#generation = -1
     if (memberId !== '') {
-      await this.coordinator()
+      await this.coordinator(LEAVE_TIMEOUT_MS)
         .then(node => connection.leaveGroup(node, { group, memberId }, LEAVE_TIMEOUT_MS))
         .catch(() => undefined)
     }
