@@ -4,7 +4,7 @@ export type Measure =
   | 'publish'
   /** 100 callers at once, each awaiting the confirmation of one event before it publishes its next. */
   | 'publish-singles'
-  /** Handles what is stored already, acknowledging each, until all is handled and acknowledged. */
+  /** Handles what is stored already, acknowledging each, from the first event until all is handled and acknowledged. */
   | 'consume'
 
 export interface Work {
@@ -31,8 +31,8 @@ export type Prepare = (work: Work) => Promise<Prepared>
 
 export interface Prepared {
   /**
-   * Timed, in wall time and in CPU time of the process. Resolves when the broker has confirmed all that was published, or
-   * has been told that all is handled; rejects when anything failed.
+   * Timed, in wall time and in CPU time of the process; consuming, from the first event on. Resolves when the broker has
+   * confirmed all that was published, or has been told that all is handled; rejects when anything failed.
    */
   readonly run: () => Promise<void>
   /** Not timed. */

@@ -1,6 +1,10 @@
 import type { Payload } from './payload.ts'
+import { stopwatch } from './stopwatch.ts'
 
-/** The handler of all contenders: counts, and holds the sum against what was published. */
+/**
+ * The handler of all contenders: counts, and holds the sum against what was published. The time of the measurement begins with
+ * the first event, not with what a client does before it comes.
+ */
 export interface Tally {
   /** As handlers are: asynchronous, though it waits for nothing. */
   readonly handle: (event: Payload) => Promise<void>
@@ -23,6 +27,7 @@ export function createTally(messages: number): Tally {
       return handled >= messages
     },
     async handle({ total }) {
+      if (handled === 0) stopwatch.start()
       sum += total
       if (++handled < messages) return
       if (handled === messages && sum === (messages * (messages - 1)) / 2) setImmediate(resolve)

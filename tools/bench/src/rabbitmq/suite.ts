@@ -54,8 +54,8 @@ export const suite: Suite = {
         {
           module: 'rabbitmq/node-ts-bus',
           against,
-          messages: 200,
-          note: '200 messages, taken one by one (`basic.get`), 100 handlers at once, classic queue',
+          messages: 100,
+          note: '100 messages, taken one by one (`basic.get`), 100 handlers at once, classic queue',
         },
       ],
     },
