@@ -35,8 +35,8 @@ export interface RabbitMqOptions {
   /** Of a group that keeps order and is declared for the first time, where the topic's `partitions` does not say it; at most 128. @default 8 */
   readonly queues?: number
   /**
-   * A message that came back so often, alone in hand, goes to `mekong::backstop`; at least 20. The broker itself sets aside
-   * what came back five times as often. @default 20
+   * After so many deliveries that came back a message goes to `mekong::backstop`; at least 100. What its process had in hand
+   * beside it came back as often: a last resort. @default 100
    */
   readonly deliveryLimit?: number
   /** Topics that are kept in a stream as well, so that they can be replayed: a list, or a rule. @default none */
@@ -95,7 +95,7 @@ const numbers: Readonly<Record<NumberOption, Range>> = {
   maxUnsettledMs: { default: 1_800_000, min: 60_000, max: 30 * 24 * hour },
   recheckMs: { default: 30_000, min: 100, max: hour },
   queues: { default: 8, min: 1, max: bucketCount },
-  deliveryLimit: { default: 20, min: 20, max: 100_000 },
+  deliveryLimit: { default: 100, min: 100, max: 1_000_000 },
 }
 
 export const numberOptions: readonly NumberOption[] = Object.keys(numbers) as NumberOption[]

@@ -124,12 +124,7 @@ export class AmqpHeaders implements HeaderView {
 
   /** Earlier deliveries, as far as the broker and this adapter counted them. */
   get earlierDeliveries(): number {
-    return numberOf(this.#table[deliveredHeader]) + this.returns
-  }
-
-  /** Of this copy, as the broker counts them against the delivery limit. */
-  get returns(): number {
-    return numberOf(this.#table['x-delivery-count'])
+    return numberOf(this.#table[deliveredHeader]) + numberOf(this.#table['x-delivery-count'])
   }
 
   /** Milliseconds since the epoch; from the publisher's clock, in whole seconds where somebody else sent it. */

@@ -20,7 +20,7 @@ import { Retirement } from './consume/retirement.ts'
 import { StreamSource } from './consume/stream-source.ts'
 import { RabbitMqError } from './rabbitmq-failures.ts'
 
-export type SubscriptionOptions = Omit<GroupReadersOptions, 'onCondemned' | 'onDrained' | 'onTrouble' | 'signal'> & {
+export type SubscriptionOptions = Omit<GroupReadersOptions, 'onDrained' | 'onTrouble' | 'signal'> & {
   readonly requeue: Requeue
   readonly recheckMs: number
   readonly onClosed: (subscription: Subscription) => void
@@ -57,7 +57,6 @@ export class Subscription implements Consumer {
     this.#options = options
     this.#readers = new GroupReaders({
       ...options,
-      onCondemned: delivery => this.#redelivery.setAside(delivery),
       onDrained: reader => void retirement.retire(reader),
       onTrouble,
       signal: this.#closed.signal,

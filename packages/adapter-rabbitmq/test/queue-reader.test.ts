@@ -78,12 +78,10 @@ function scene(): Scene {
     member: 'one',
     connection: connection as unknown as SupervisedConnection,
     prefetch: 10,
-    deliveryLimit: 20,
     sink,
     clock,
     nextEpoch: () => 1,
     onGone: one => gone.push(one),
-    onCondemned: () => {},
     onDrained: () => {},
     onTrouble: error => troubles.push(error),
   })

@@ -35,7 +35,7 @@ describe('topology', () => {
     const stricter = openDriver(url, { deliveryLimit: 500 })
     const difference = {
       what: `queue ${orderedQueueName(topic, 'inventory', 'a', 0)}: x-delivery-limit`,
-      wished: '2500',
+      wished: '500',
       found: '100',
     }
     expect(await verify(stricter, wishOf(topic, { ordered: true }))).toEqual([difference])

@@ -49,11 +49,6 @@ export class Delivery implements Incoming {
     return 1 + Math.max(this.#headers.earlierDeliveries, this.message.fields.redelivered ? 1 : 0)
   }
 
-  /** How often the broker took it back from a consumer. */
-  get returns(): number {
-    return this.#headers.returns
-  }
-
   get streamOffset(): number | undefined {
     return this.#headers.streamOffset
   }

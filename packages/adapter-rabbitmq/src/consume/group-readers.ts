@@ -11,7 +11,6 @@ import type { Requests } from '../connection/requests.ts'
 import type { SupervisedConnection } from '../connection/supervised-connection.ts'
 import { isDeclared, readLayout, type Generation, type GroupLayout } from '../layout/group-layout.ts'
 import { RabbitMqError } from '../rabbitmq-failures.ts'
-import type { Delivery } from './delivery.ts'
 import { QueueReader } from './queue-reader.ts'
 import { queueSource, type Source } from './source.ts'
 import { StreamSource } from './stream-source.ts'
@@ -25,8 +24,6 @@ export interface GroupReadersOptions {
   readonly isReplayed: (topic: string) => boolean
   /** Declares the group on a topic again, if this driver declared it before. */
   readonly restore: (group: string, topic: string) => Promise<void>
-  readonly deliveryLimit: number
-  readonly onCondemned: (delivery: Delivery) => void
   readonly onDrained: (reader: QueueReader) => void
   readonly onTrouble: (error: unknown) => void
   readonly clock: Clock
@@ -136,18 +133,16 @@ export class GroupReaders {
   }
 
   #createReader(source: Source): QueueReader {
-    const { connection, subscribe, deliveryLimit, sink, clock, onCondemned, onDrained, onTrouble } = this.#options
+    const { connection, subscribe, sink, clock, onDrained, onTrouble } = this.#options
     return new QueueReader({
       source,
       member: subscribe.member,
       connection,
       prefetch: subscribe.window,
-      deliveryLimit,
       sink,
       clock,
       nextEpoch: () => ++this.#epoch,
       onGone: reader => this.#gone(reader),
-      onCondemned,
       onDrained,
       onTrouble,
     })

@@ -7,21 +7,17 @@ import { Delivery } from './delivery.ts'
 import { priorityOf } from './priority.ts'
 import { ReaderChannel } from './reader-channel.ts'
 import type { Source } from './source.ts'
-import { Suspects } from './suspects.ts'
 
 export interface ReaderOptions {
   readonly source: Source
   readonly member: string
   readonly connection: SupervisedConnection
   readonly prefetch: number
-  readonly deliveryLimit: number
   readonly sink: Sink
   readonly clock: Clock
   readonly nextEpoch: () => number
   /** The queue is gone: deleted, or the broker cancelled its consumer. */
   readonly onGone: (reader: QueueReader) => void
-  /** It ended its consumers too often, alone: to be set aside. */
-  readonly onCondemned: (delivery: Delivery) => void
   /** Everything before the end of its generation is settled. */
   readonly onDrained: (reader: QueueReader) => void
   /** It cannot consume, and tries again; undefined: it can now. */
@@ -61,14 +57,12 @@ export class QueueReader {
   #isHandOverPlanned = false
   #delivered = 0
   #onEnded: (() => void) | undefined
-  readonly #suspects: Suspects
   /** How many had come when it looked as if it was forgotten. */
   #lastLook: number | undefined
 
   constructor(options: ReaderOptions) {
     this.#options = options
     this.source = options.source
-    this.#suspects = new Suspects(options.deliveryLimit)
     const { topic, kind, queue } = options.source
     this.partition = { topic, id: kind === 'stream' ? 'stream' : queue, epoch: options.nextEpoch() }
   }
@@ -114,12 +108,11 @@ export class QueueReader {
 
   acknowledge(delivery: Delivery): void {
     delivery.channel.acknowledge(delivery)
-    this.#settled(delivery)
+    this.#checkDrained()
   }
 
   giveBack(delivery: Delivery, counts: boolean): void {
     delivery.channel.giveBack(delivery, counts)
-    this.#settled(delivery)
   }
 
   pause(): void {
@@ -256,18 +249,9 @@ export class QueueReader {
     // What a closing channel has delivered goes back.
     if (this.#channel?.isOpen !== true) return
     if (this.#assignment !== 'done') return this.#assign()
-    const inHand = this.unsettled - this.#waiting.length
-    const count = this.#suspects.admit(this.#waiting, inHand)
-    if (count === 0) return
-    const batch = this.#waiting.splice(0, count)
-    const [first] = batch
-    if (this.#suspects.isCondemned(first!)) return this.#options.onCondemned(first!)
+    const batch = this.#waiting
+    this.#waiting = []
     this.#options.sink.messages(batch)
-  }
-
-  #settled(delivery: Delivery): void {
-    this.#checkDrained()
-    if (this.#suspects.settled(delivery)) this.#planHandOver()
   }
 
   #assign(): void {

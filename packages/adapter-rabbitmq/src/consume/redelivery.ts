@@ -1,6 +1,6 @@
 import { wait, type Clock, type Settlement } from '@mekong/core/driver'
-import { requeueKey, sharedNames } from '../broker-names.ts'
-import { delayEntry, type Address } from '../publish/addressing.ts'
+import { requeueKey } from '../broker-names.ts'
+import { delayEntry } from '../publish/addressing.ts'
 import { copyOf } from '../rabbitmq-message.ts'
 import type { Delivery } from './delivery.ts'
 import type { Requeue } from './requeue.ts'
@@ -28,17 +28,7 @@ export class Redelivery {
     if (kind === 'stream') void this.#repeat(delivery, afterMs)
     // Elsewhere it would come back before what is in hand of its key.
     else if (kind === 'unordered' && afterMs <= 0) delivery.reader.giveBack(delivery, tried)
-    else
-      void this.#sendCopy(delivery, afterMs, {
-        exchange: delayEntry,
-        routingKey: requeueKey(delivery.reader.source.queue),
-      })
-  }
-
-  /** For people. */
-  setAside(delivery: Delivery): void {
-    delivery.isSettled = true
-    void this.#sendCopy(delivery, 0, { exchange: sharedNames.backstop, routingKey: delivery.reader.source.queue })
+    else void this.#sendCopy(delivery, afterMs)
   }
 
   /** A stream gives nothing twice: the message waits here. */
@@ -49,13 +39,13 @@ export class Redelivery {
   }
 
   /** The original stays unsettled until its copy is stored. */
-  async #sendCopy(delivery: Delivery, afterMs: number, { exchange, routingKey }: Address): Promise<void> {
+  async #sendCopy(delivery: Delivery, afterMs: number): Promise<void> {
     const { requeue, clock, signal, onTrouble } = this.#options
     const { message, channel, reader } = delivery
     const copy = copyOf(message, afterMs, delivery.deliveries ?? 1)
     while (channel.isOpen) {
       try {
-        await requeue.send(exchange, routingKey, message.content, copy)
+        await requeue.send(delayEntry, requeueKey(reader.source.queue), message.content, copy)
         onTrouble(undefined)
         return reader.acknowledge(delivery)
       } catch (error) {

@@ -28,9 +28,6 @@ export function countInstead(error: unknown): number | undefined {
 /** Free for this use: the backstop takes everything, whatever its routing key. */
 const countArgument = 'x-dead-letter-routing-key'
 
-/** The broker takes with a message what its consumer had in hand beside it: so it comes after the driver's own limit. */
-const brokerLimitFactor = 5
-
 /**
  * Always a delivery limit: without one a message that comes back goes to the end of a quorum queue. What exceeds it goes to
  * the backstop, and leaves its queue when the backstop has confirmed it.
@@ -38,7 +35,7 @@ const brokerLimitFactor = 5
 function groupQueueArguments(deliveryLimit: number): Readonly<Record<string, unknown>> {
   return {
     'x-queue-type': 'quorum',
-    'x-delivery-limit': brokerLimitFactor * deliveryLimit,
+    'x-delivery-limit': deliveryLimit,
     'x-dead-letter-exchange': sharedNames.backstop,
     'x-dead-letter-strategy': 'at-least-once',
     'x-overflow': 'reject-publish',
