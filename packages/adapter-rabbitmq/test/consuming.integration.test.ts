@@ -124,8 +124,12 @@ describe('consuming', () => {
     const [one, other] = [openDriver(url), openDriver(url)]
     const topic = uniqueTopic('single')
     await declare(one, topic, { ordered: true, queues: 1 })
-    const first = await consume(one, { topic, ordered: true, onMessage: keep })
-    const second = await consume(other, { topic, ordered: true })
+    const queue = orderedQueueName(topic, 'inventory', 'a', 0)
+    // From RabbitMQ 4 on who wants it more is the active one, before that who came first.
+    const wish = (member: string): number => rendezvous(member, queue)
+    const [member, reserve] = ['here', 'there'].toSorted((a, b) => wish(b) - wish(a)) as [string, string]
+    const first = await consume(one, { topic, ordered: true, member, onMessage: keep })
+    const second = await consume(other, { topic, ordered: true, member: reserve })
     await store(
       one,
       ['a', 'b', 'c'].map(body => event(topic, body, { key: 'k' })),
