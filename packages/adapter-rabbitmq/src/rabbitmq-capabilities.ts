@@ -17,6 +17,7 @@ export function capabilitiesOf({ maxUnsettledMs, maxMessageBytes, canReplay }: R
     maxUnsettledMs: Math.max(maxUnsettledMs - timeoutPrecisionMs, timeoutPrecisionMs / 2),
     publishDelayMs: maxDelayMs,
     durable: true,
+    soleConsumer: true,
     backstop: true,
     replay: canReplay ? 'time' : 'none',
     headers: { max: 1000, binary: false },

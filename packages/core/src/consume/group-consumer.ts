@@ -181,7 +181,13 @@ export class GroupConsumer implements Sink {
       isLeaving: false,
       full: undefined,
     })
-    await Promise.all([this.#marks?.open(partition), ...this.#runnersOf(partition).map(runner => runner.assigned())])
+    const { affinity } = this.#options.driver.capabilities
+    // Elsewhere what keeps no order is shared by several members at once.
+    const hasOneOwner = affinity === 'partition' || this.#ordered.get(partition.topic) === true
+    await Promise.all([
+      hasOneOwner ? this.#marks?.open(partition) : undefined,
+      ...this.#runnersOf(partition).map(runner => runner.assigned()),
+    ])
     this.#observePartition('assigned', partition)
   }
 

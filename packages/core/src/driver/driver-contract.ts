@@ -165,6 +165,8 @@ export interface Capabilities {
   readonly publishDelayMs: number
   /** Whether stored messages survive the broker process. */
   readonly durable: boolean
+  /** Whether a partition that keeps order has one consumer at a time, though it may change unheard. */
+  readonly soleConsumer?: boolean
   /** Whether the broker sets aside a message that keeps killing its consumers. */
   readonly backstop: boolean
   readonly replay: 'time' | 'none'

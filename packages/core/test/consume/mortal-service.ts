@@ -1,3 +1,4 @@
+import type { Capabilities } from '../../src/driver/driver-contract.ts'
 import type { EventBusOptions } from '../../src/event-bus-options.ts'
 import type { SubscriptionOptions } from '../../src/event-bus.ts'
 import type { HoldStore } from '../../src/hold/hold-store.ts'
@@ -33,7 +34,7 @@ export interface MortalService {
 export interface MortalSetting {
   readonly subscription?: SubscriptionOptions
   readonly options?: Partial<EventBusOptions>
-  readonly backstop?: boolean
+  readonly capabilities?: Partial<Capabilities>
   readonly holdIsDurable?: boolean
   /** Of the broker. */
   readonly durable?: boolean
@@ -51,7 +52,12 @@ export function mortalService(setting: MortalSetting = {}): MortalService {
     let isAlive = true
     let life: Life
     const process = await consuming({
-      capabilities: { affinity: 'partition', backstop: setting.backstop ?? false, durable: setting.durable ?? false },
+      capabilities: {
+        affinity: 'partition',
+        backstop: false,
+        durable: setting.durable ?? false,
+        ...setting.capabilities,
+      },
       subscription: { concurrency: 4, retry: { maxAttempts: 3 }, ...setting.subscription },
       onRun: run => setting.onRun?.(run, () => life),
       options: {

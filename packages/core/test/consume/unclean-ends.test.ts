@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Capabilities } from '../../src/driver/driver-contract.ts'
 import type { HoldStore } from '../../src/hold/hold-store.ts'
 import { mortalService, type Life, type MortalService } from './mortal-service.ts'
 
@@ -8,6 +9,9 @@ const mark = { group: 'stock', topic: 'order', partition: '0', owner: 'another p
 function found(hold: HoldStore): ReturnType<HoldStore['openPartition']> {
   return hold.openPartition(mark)
 }
+
+/** A broker with a backstop and one consumer at a time for what keeps order. */
+const queues = { affinity: 'in-flight', soleConsumer: true, backstop: true } as const
 
 async function deadOf(hold: HoldStore): Promise<readonly string[]> {
   const { events } = await hold.list({ group: 'stock' }, { limit: 100 })
@@ -24,23 +28,28 @@ async function livesOf(service: MortalService, kill: { last: Life | undefined })
   }
 }
 
-describe('an event that ends its process', () => {
-  it('is dead after it was started as often as it may be tried, and everything else is handled', async () => {
-    const kill: { last: Life | undefined } = { last: undefined }
-    const service = mortalService({
-      onRun: (run, life) => {
-        if (run.id !== 'c1') return run.finish()
-        kill.last = life()
-        kill.last.die()
-      },
-    })
-    for (const id of ['a1', 'b1', 'c1', 'c2', 'd1', 'e1', 'a2']) service.broker.store(id, id[0]!)
-    // The first start is on nobody's record: nothing was wrong until then.
-    expect(await livesOf(service, kill)).toBe(1 + 3 + 1)
-    expect(await deadOf(service.hold)).toEqual(['c1 dead HANDLER_NEVER_ENDED', 'c2 parked PARKED'])
-    service.broker.look()
-    expect(service.broker.unsettled).toEqual([])
+async function endsAlone(capabilities: Partial<Capabilities>): Promise<void> {
+  const kill: { last: Life | undefined } = { last: undefined }
+  const service = mortalService({
+    capabilities,
+    onRun: (run, life) => {
+      if (run.id !== 'c1') return run.finish()
+      kill.last = life()
+      kill.last.die()
+    },
   })
+  for (const id of ['a1', 'b1', 'c1', 'c2', 'd1', 'e1', 'a2']) service.broker.store(id, id[0]!)
+  // The first start is on nobody's record: nothing was wrong until then.
+  expect(await livesOf(service, kill)).toBe(1 + 3 + 1)
+  expect(await deadOf(service.hold)).toEqual(['c1 dead HANDLER_NEVER_ENDED', 'c2 parked PARKED'])
+  service.broker.look()
+  expect(service.broker.unsettled).toEqual([])
+}
+
+describe('an event that ends its process', () => {
+  it('is dead after it was started as often as it may be tried, and everything else is handled', () => endsAlone({}))
+
+  it('is dead as soon on a broker that counts deliveries, and takes nothing with it', () => endsAlone(queues))
 
   it('is found whatever runs beside it, and nothing that ran beside it is dead', async () => {
     const kill: { last: Life | undefined } = { last: undefined }
@@ -336,8 +345,14 @@ describe('a partition that is given up in good order', () => {
     expect(life.begun).toEqual(['a1'])
   })
 
-  it('is marked only where the broker has no backstop and the hold store is durable', async () => {
-    for (const setting of [{ backstop: true }, { holdIsDurable: false }]) {
+  it('is marked only where it has one owner at a time, nobody else finds the culprit, and the hold store is durable', async () => {
+    const settings = [
+      { capabilities: { backstop: true } },
+      { capabilities: { affinity: 'in-flight' as const } },
+      { holdIsDurable: false },
+      { capabilities: queues, subscription: { order: 'none' as const, onDead: 'continue' as const } },
+    ]
+    for (const setting of settings) {
       const service = mortalService({ ...setting, onRun: run => run.finish() })
       service.broker.store('a1', 'a')
       await (await service.begin()).bus.close()

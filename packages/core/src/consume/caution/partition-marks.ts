@@ -28,11 +28,11 @@ const lookMs = 1000
 const longestCloseMs = 1000
 
 /**
- * Whether a broker leaves it to its consumers to notice a message that kills its process, and a store could tell the next
- * one.
+ * Whether the next owner of a partition can be told what ended the one before: it has one at a time, and a store survives it.
+ * A broker that counts deliveries cannot tell, since the end of a process gives back all that it had in hand.
  */
-export function needsMarks(capabilities: Capabilities, hold: HoldStore | undefined): boolean {
-  return !capabilities.backstop && capabilities.affinity === 'partition' && hold?.durable === true
+export function needsMarks({ affinity, soleConsumer, backstop }: Capabilities, hold: HoldStore | undefined): boolean {
+  return (soleConsumer === true || (affinity === 'partition' && !backstop)) && hold?.durable === true
 }
 
 /**
