@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { HeaderView, Incoming, Outgoing, Partition } from '@mekong/core/driver'
+import { buffer } from './client/buffer.ts'
 import type { IncomingRecord, OutgoingRecord } from './client/kafka-client.ts'
 
 /**
@@ -64,7 +65,7 @@ export class KafkaIncoming implements Incoming {
   }
 
   get headers(): HeaderView {
-    return (this.#headers ??= new RecordHeaders(this.record.headers))
+    return (this.#headers ??= new RecordHeaders(this.record))
   }
 
   get messageId(): string {
@@ -78,8 +79,8 @@ const noBytes = new Uint8Array(0)
 class RecordHeaders implements HeaderView {
   readonly #byName = new Map<string, string>()
 
-  constructor(headers: IncomingRecord['headers']) {
-    for (const [name, value] of headers) this.#byName.set(fromKafkaName(name), value === null ? '' : textOf(value))
+  constructor(record: IncomingRecord) {
+    record.eachHeader((name, value) => this.#byName.set(knownName(name), value === null ? '' : textOf(value)))
   }
 
   get(name: string): string | undefined {
@@ -96,6 +97,19 @@ function toKafkaName(name: string): string {
   return name.startsWith('ce_') ? `ce__${name.slice(3)}` : name
 }
 
+/** Names are few and come again with every record: what each becomes, and the one string of it that is hashed already. */
+const knownNames = new Map<string, string>()
+const MAX_KNOWN_NAMES = 1000
+
+function knownName(kafkaName: string): string {
+  let name = knownNames.get(kafkaName)
+  if (name === undefined) {
+    name = fromKafkaName(kafkaName)
+    if (knownNames.size < MAX_KNOWN_NAMES) knownNames.set(kafkaName, name)
+  }
+  return name
+}
+
 function fromKafkaName(kafkaName: string): string {
   const name = kafkaName.toLowerCase()
   if (name.startsWith('ce__')) return `ce_${name.slice(4)}`
@@ -104,6 +118,8 @@ function fromKafkaName(kafkaName: string): string {
 
 /** What others wrote as bytes that are no text comes as base64: nothing is lost, and different bytes stay different. */
 function textOf(bytes: Uint8Array): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return isUtf8(buffer) ? buffer.toString() : buffer.toString('base64')
+  const given = buffer(bytes)
+  const text = given.toString()
+  // What stands for bytes that are no text may also be there as text.
+  return text.includes('\uFFFD') && !isUtf8(given) ? given.toString('base64') : text
 }

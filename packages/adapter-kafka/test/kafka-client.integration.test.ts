@@ -3,7 +3,14 @@ import { parseBrokerUrl } from '@mekong/core/driver'
 import { sharedKafka } from '@mekong/stack'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import type { Compression, KafkaConnection, KafkaNode, OutgoingRecord, Place } from '../src/client/kafka-client.ts'
+import type {
+  Compression,
+  IncomingRecord,
+  KafkaConnection,
+  KafkaNode,
+  OutgoingRecord,
+  Place,
+} from '../src/client/kafka-client.ts'
 import { kafkaError, KafkaRequestError } from '../src/client/kafka-error.ts'
 import { clientCases, plainSettings } from './support/kafka-clients.ts'
 
@@ -96,12 +103,12 @@ describe.each(clientCases)('the Kafka client $name', ({ create }) => {
     const part = await read(place, 0)
     expect(part).toMatchObject({ errorCode: 0, end: 3, start: 0, next: 3, preferredReplica: -1 })
     expect(
-      part.records.map(({ offset, timestamp, key, value, headers }) => ({
-        offset,
-        timestamp,
-        key: key === null ? null : [...key],
-        value: value === null ? null : [...value],
-        headers: Array.from(headers, ([name, value]) => [name, value === null ? null : Buffer.from(value).toString()]),
+      part.records.map(record => ({
+        offset: record.offset,
+        timestamp: record.timestamp,
+        key: record.key === null ? null : [...record.key],
+        value: record.value === null ? null : [...record.value],
+        headers: headersOf(record),
       })),
     ).toEqual(
       records.map(({ key, value, headers, timestamp }, offset) => ({
@@ -372,4 +379,10 @@ function bytes(text: string): Uint8Array {
 
 function record(value: string): OutgoingRecord {
   return { key: null, value: bytes(value), headers: {}, timestamp: Date.now() }
+}
+
+function headersOf(record: IncomingRecord): readonly (readonly [name: string, value: string | null])[] {
+  const headers: (readonly [string, string | null])[] = []
+  record.eachHeader((name, value) => headers.push([name, value === null ? null : Buffer.from(value).toString()]))
+  return headers
 }

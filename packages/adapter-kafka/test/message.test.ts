@@ -9,8 +9,16 @@ function outgoing(headers: Record<string, string>, key: string | undefined = 'a'
   return { topic: 'orders', key, headers, body: Buffer.from('{}'), delayMs: 0, until: 'stored' as const }
 }
 
-function incoming(record: Partial<IncomingRecord>): KafkaIncoming {
-  const whole = { offset: 7, timestamp: 0, key: null, value: Buffer.from('{}'), headers: [], ...record }
+type Headers = readonly (readonly [name: string, value: Uint8Array | null])[]
+
+function incoming({
+  headers = [],
+  ...record
+}: Partial<IncomingRecord> & { readonly headers?: Headers }): KafkaIncoming {
+  const eachHeader: IncomingRecord['eachHeader'] = visit => {
+    for (const [name, value] of headers) visit(name, value)
+  }
+  const whole = { offset: 7, timestamp: 0, key: null, value: Buffer.from('{}'), eachHeader, ...record }
   return new KafkaIncoming(partition, whole, { offset: 7, isSettled: false, open: undefined })
 }
 
@@ -68,6 +76,11 @@ describe('messages from Kafka', () => {
     const message = incoming({ key: bytes, headers: [['schema', bytes]] })
     expect(message.key).toBe('/wD+')
     expect(message.headers.get('schema')).toBe('/wD+')
+  })
+
+  it('leave text alone that holds the sign for what is no text', () => {
+    const headers = [['note', Buffer.from('a\uFFFDb')]] as const
+    expect(incoming({ headers }).headers.get('note')).toBe('a\uFFFDb')
   })
 
   it('give an empty text where a header has no value, and the last of a name that is there twice', () => {

@@ -179,7 +179,7 @@ export interface IncomingRecord {
   /** Null: a tombstone. */
   readonly value: Uint8Array | null
   /** As stored, in order, names as they are and perhaps repeated. Looked through at most once, and late. */
-  readonly headers: Iterable<readonly [name: string, value: Uint8Array | null]>
+  eachHeader(visit: (name: string, value: Uint8Array | null) => void): void
 }
 
 export interface OffsetWish extends Place {

@@ -59,14 +59,12 @@ class KafkajsRecord implements IncomingRecord {
     return Number(this.#record.timestamp)
   }
 
-  get headers(): Iterable<readonly [name: string, value: Uint8Array | null]> {
-    return entries(this.#record.headers)
-  }
-}
-
-function* entries(headers: DecodedRecord['headers']): Generator<readonly [string, Uint8Array | null]> {
-  for (const [name, value] of Object.entries(headers)) {
-    if (Array.isArray(value)) for (const one of value as readonly (Buffer | null)[]) yield [name, one]
-    else yield [name, value as Buffer | null]
+  eachHeader(visit: (name: string, value: Uint8Array | null) => void): void {
+    const { headers } = this.#record
+    for (const name of Object.keys(headers)) {
+      const value = headers[name]
+      if (Array.isArray(value)) for (const one of value as readonly (Buffer | null)[]) visit(name, one)
+      else visit(name, value as Buffer | null)
+    }
   }
 }

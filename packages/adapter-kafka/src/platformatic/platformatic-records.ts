@@ -107,13 +107,7 @@ class PlatformaticRecord implements IncomingRecord {
     return Number(firstTimestamp + this.#record.timestampDelta)
   }
 
-  get headers(): Iterable<readonly [name: string, value: Uint8Array | null]> {
-    return entries(this.#record.headers)
+  eachHeader(visit: (name: string, value: Uint8Array | null) => void): void {
+    for (const [name, value] of this.#record.headers) visit(name?.toString() ?? '', value)
   }
-}
-
-function* entries(
-  headers: RecordsBatch['records'][number]['headers'],
-): Generator<readonly [string, Uint8Array | null]> {
-  for (const [name, value] of headers) yield [name?.toString() ?? '', value]
 }
