@@ -29,6 +29,9 @@ export interface BusPublishingOptions {
   readonly observe: Observer | undefined
 }
 
+/** The last millisecond that a Date can hold: the year 275760. */
+const LATEST_TIME = 8.64e15
+
 /** The way of an event from the application to the publisher of its route, or into the schedule. */
 export class BusPublishing {
   readonly schedule: ScheduleRunner | undefined
@@ -90,8 +93,11 @@ export class BusPublishing {
     const { delayMs } = how
     const { driver, publisher } = this.#options.routes.of(event.topic)
     checkTopicName(driver, event.topic)
-    if (!Number.isFinite(delayMs) || delayMs < 0) {
-      throw new MekongError('INVALID_EVENT', `delayMs of ${event.type} must be zero or more milliseconds`)
+    if (delayMs !== 0 && !(delayMs >= 0 && this.#options.clock.now() + delayMs <= LATEST_TIME)) {
+      throw new MekongError(
+        'INVALID_EVENT',
+        `delayMs of ${event.type} must be milliseconds from zero to a time that exists`,
+      )
     }
     if (delayMs <= driver.capabilities.publishDelayMs) return publisher.send(event, how)
     return this.#publishLater(event, driver, delayMs)

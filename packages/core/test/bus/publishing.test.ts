@@ -254,6 +254,7 @@ describe('delayed events', () => {
     })
     await expect(bus.publish('order', 1, { delayMs: -1 })).rejects.toMatchObject({ code: 'INVALID_EVENT' })
     await expect(bus.publish('order', 1, { delayMs: Number.NaN })).rejects.toMatchObject({ code: 'INVALID_EVENT' })
+    await expect(bus.publish('order', 1, { delayMs: 1e300 })).rejects.toMatchObject({ code: 'INVALID_EVENT' })
   })
 
   it('wait in the schedule, and are published when due by a bus that was started', async () => {
