@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs'
 import filter from 'kafkajs/src/consumer/filterAbortedMessages.js'
 import requests from 'kafkajs/src/protocol/requests/index.js'
 import { MekongError } from '@mekong/core/driver'
+import { FIRST_VERSION_OF_BATCHES, produceBody, type ProduceParameters } from './produce-body.ts'
 
 /**
  * What this adapter uses below the surface of kafkajs 2.2: its connections with TLS and SASL, and its codecs of requests and
@@ -41,7 +42,7 @@ export interface Broker {
 }
 
 export interface ProtocolRequest {
-  readonly request: object
+  readonly request: { readonly apiVersion: number; readonly encode: () => Promise<unknown> }
   readonly response: { decode(bytes: Buffer): Promise<unknown>; parse(data: unknown): Promise<unknown> }
   readonly requestTimeout?: number
   readonly logResponseError?: boolean
@@ -83,7 +84,19 @@ const apiKeys: Readonly<Record<RequestName, number>> = {
 
 /** In the version that kafkajs and this broker have in common. `parameters` as its codec takes them. */
 export function protocolRequest(broker: Broker, name: RequestName, parameters: object): ProtocolRequest {
-  return broker.lookupRequest(apiKeys[name], requests.requests[name] as object)(parameters)
+  const given = broker.lookupRequest(apiKeys[name], requests.requests[name] as object)(parameters)
+  if (name !== 'Produce' || given.request.apiVersion < FIRST_VERSION_OF_BATCHES) return given
+  const encode = async (): Promise<Encoded> => {
+    const buffer = await produceBody(parameters as ProduceParameters)
+    return { buf: buffer, buffer }
+  }
+  return { ...given, request: { ...given.request, encode } }
+}
+
+/** What kafkajs takes for one of its encoders. */
+interface Encoded {
+  readonly buf: Buffer
+  readonly buffer: Buffer
 }
 
 /** A record as the codec gives it. */
