@@ -11,10 +11,12 @@ const read = (batch: Buffer) => decodeBatch(new Decoder(batch))
 
 const bytes = fc.uint8Array({ maxLength: 300 })
 const text = fc.string({ unit: 'grapheme', maxLength: 80 })
+/** The reader of kafkajs puts headers into an object with a prototype. */
+const name = text.filter(one => !(one in Object.prototype))
 const record: fc.Arbitrary<OutgoingRecord> = fc.record({
   key: fc.option(bytes),
   value: bytes,
-  headers: fc.dictionary(text, text, { maxKeys: 9 }),
+  headers: fc.dictionary(name, text, { maxKeys: 9 }),
   timestamp: fc.integer({ min: 1_700_000_000_000, max: 1_700_000_600_000 }),
 })
 
