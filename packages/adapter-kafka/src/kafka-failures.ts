@@ -83,6 +83,11 @@ const staleMetadata: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   kafkaError.unknownLeaderEpoch,
 ])
 
+/** What passes by itself: whoever leads or keeps something is being looked for. */
+export function isPassingAnswer(error: unknown): boolean {
+  return error instanceof KafkaBrokerError && (isStaleCoordinator(error.code) || isStaleMetadata(error.code))
+}
+
 export function isStaleCoordinator(errorCode: ErrorCode): boolean {
   return (
     errorCode === kafkaError.notCoordinator ||

@@ -1,3 +1,4 @@
+import { systemClock, wait } from '@mekong/core/driver'
 import type { Fate, Outgoing } from '@mekong/core/driver'
 import type { ClusterView } from './cluster-view.ts'
 import type { Compression, KafkaConnection, OutgoingRecord } from './client/kafka-client.ts'
@@ -80,7 +81,7 @@ export class Publisher {
         return
       }
       view.outdate()
-      await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+      await wait(systemClock, LOOK_AGAIN_AFTER_MS)
     }
   }
 

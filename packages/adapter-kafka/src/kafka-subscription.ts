@@ -24,7 +24,7 @@ import { Membership } from './group/membership.ts'
 import { Offsets, type ResolvedStart } from './group/offsets.ts'
 import { TopicWatch } from './group/topic-watch.ts'
 import type { ConsumerTuning } from './kafka-driver-options.ts'
-import { isRebalance, isStaleCoordinator, isStaleMetadata } from './kafka-failures.ts'
+import { isPassingAnswer, isRebalance, isStaleCoordinator } from './kafka-failures.ts'
 import { KafkaIncoming } from './kafka-message.ts'
 
 export interface KafkaConsumerOptions {
@@ -493,10 +493,6 @@ class KafkaConsumer implements Consumer {
 function isPassing(error: unknown): boolean {
   const failure = error instanceof KafkaRequestError ? error.failure : undefined
   return failure !== undefined ? failure !== 'denied' && failure !== 'unsupported' : isPassingAnswer(error)
-}
-
-function isPassingAnswer(error: unknown): boolean {
-  return error instanceof KafkaBrokerError && (isStaleCoordinator(error.code) || isStaleMetadata(error.code))
 }
 
 function placed({ topic, partition }: Place): Place {

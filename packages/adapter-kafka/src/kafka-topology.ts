@@ -1,3 +1,4 @@
+import { systemClock, wait } from '@mekong/core/driver'
 import type { TopicWish, TopologyDifference, TopologyWish } from '@mekong/core/driver'
 import type { KafkaConnection, NewTopic, TopicConfiguration } from './client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError } from './client/kafka-error.ts'
@@ -61,7 +62,7 @@ export class KafkaTopology {
       view.outdate()
       await view.load(names, requestTimeoutMs)
       if ((names.every(isThere) && (await this.#isServed(names))) || performance.now() > until) return
-      await new Promise(resolve => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+      await wait(systemClock, LOOK_AGAIN_AFTER_MS)
     }
   }
 

@@ -1,5 +1,6 @@
 import type { CommittedAnswer, CommittedOffset, KafkaConnection, KafkaNode, Place } from '../client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError } from '../client/kafka-error.ts'
+import { coordinatorOf } from './coordinator.ts'
 import { firstError } from './start-positions.ts'
 
 export interface DeclarationsOptions {
@@ -39,11 +40,8 @@ export class Declarations {
     this.#check(errorCodes.find(errorCode => errorCode !== kafkaError.none))
   }
 
-  async #coordinator(): Promise<KafkaNode> {
-    const { connection, requestTimeoutMs } = this.#options
-    const { errorCode, node } = await connection.coordinator(this.#group, requestTimeoutMs)
-    if (node === undefined) throw new KafkaBrokerError(errorCode, `coordinator of group ${this.#group}`)
-    return node
+  #coordinator(): Promise<KafkaNode> {
+    return coordinatorOf(this.#options.connection, this.#group, this.#options.requestTimeoutMs)
   }
 
   #check(errorCode: number = kafkaError.none): void {

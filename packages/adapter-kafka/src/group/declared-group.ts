@@ -1,9 +1,11 @@
+import { systemClock, wait } from '@mekong/core/driver'
 import type { CommittedAnswer, CommittedOffset, KafkaConnection, KafkaNode, Place } from '../client/kafka-client.ts'
 import { kafkaError, KafkaBrokerError } from '../client/kafka-error.ts'
 import { nameOf } from '../client/places.ts'
 import type { ClusterView } from '../cluster-view.ts'
-import { isRebalance, isStaleCoordinator, isStaleMetadata } from '../kafka-failures.ts'
+import { isPassingAnswer, isRebalance } from '../kafka-failures.ts'
 import { Backoff } from './backoff.ts'
+import { coordinatorOf } from './coordinator.ts'
 import { Offsets, type Coordination } from './offsets.ts'
 import { isAdded, writeBeginning } from './start-positions.ts'
 
@@ -86,19 +88,13 @@ async function untilReady<T>(
 ): Promise<T> {
   const backoff = new Backoff()
   const until = performance.now() + 3 * requestTimeoutMs
-  const get = async (): Promise<KafkaNode> => {
-    const { errorCode, node } = await connection.coordinator(group, requestTimeoutMs)
-    if (node === undefined) throw new KafkaBrokerError(errorCode, `coordinator of group ${group}`)
-    return node
-  }
+  const get = (): Promise<KafkaNode> => coordinatorOf(connection, group, requestTimeoutMs)
   for (;;) {
     try {
       return await attempt({ get, moved: () => undefined })
     } catch (error) {
-      const isPassing =
-        error instanceof KafkaBrokerError && (isStaleCoordinator(error.code) || isStaleMetadata(error.code))
-      if (!isPassing || performance.now() > until) throw error
-      await new Promise(resolve => setTimeout(resolve, backoff.nextMs()))
+      if (!isPassingAnswer(error) || performance.now() > until) throw error
+      await wait(systemClock, backoff.nextMs())
     }
   }
 }

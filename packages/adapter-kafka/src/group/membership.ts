@@ -1,4 +1,4 @@
-import type { ConsumerStatus } from '@mekong/core/driver'
+import { createPause, systemClock, type ConsumerStatus } from '@mekong/core/driver'
 import type {
   ErrorCode,
   GroupMember,
@@ -12,8 +12,8 @@ import { nameOf } from '../client/places.ts'
 import { isStaleCoordinator } from '../kafka-failures.ts'
 import { assign } from './assignor.ts'
 import { Backoff } from './backoff.ts'
+import { coordinatorOf } from './coordinator.ts'
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from './group-protocol.ts'
-import { Wake } from './wake.ts'
 
 export interface MembershipOptions {
   readonly group: string
@@ -63,14 +63,15 @@ const fatalErrors: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export class Membership {
   readonly #options: MembershipOptions
   readonly #backoff = new Backoff()
-  readonly #wake = new Wake()
+  readonly #closing = new AbortController()
+  /** Ended by whoever has news for the loop that joins. */
+  readonly #pause = createPause(systemClock, this.#closing.signal)
   #joining: KafkaConnection
   #coordinator: KafkaNode | undefined
   #memberId = ''
   #generation = -1
   #hasToJoin = true
   #isJoining = false
-  #isClosed = false
   /** When the group surely knew us last, by the monotonic clock. */
   #knownAt = 0
   #beating: NodeJS.Timeout | undefined
@@ -96,8 +97,7 @@ export class Membership {
   async coordinator(timeoutMs: number = this.#options.requestTimeoutMs): Promise<KafkaNode> {
     if (this.#coordinator !== undefined) return this.#coordinator
     const { connection, group } = this.#options
-    const { errorCode, node } = await connection.coordinator(group, timeoutMs)
-    if (node === undefined) throw new KafkaBrokerError(errorCode, `coordinator of group ${group}`)
+    const node = await coordinatorOf(connection, group, timeoutMs)
     this.#coordinator = node
     return node
   }
@@ -109,7 +109,7 @@ export class Membership {
   /** The topics of this member, or the partitions of a topic, have changed. */
   rejoin(): void {
     this.#hasToJoin = true
-    this.#wake.call()
+    this.#pause.end()
   }
 
   /** Who leads shares out again when partitions were added, and topics made or deleted. */
@@ -119,9 +119,8 @@ export class Membership {
 
   /** Leaves the group, so that others need not wait for the end of the session. */
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closing.abort()
     clearTimeout(this.#beating)
-    this.#wake.call()
     const { connection, group } = this.#options
     const memberId = this.#memberId
     this.#generation = -1
@@ -133,16 +132,20 @@ export class Membership {
     await this.#joining.close()
   }
 
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
   async #run(): Promise<void> {
     while (!this.#isClosed) {
       try {
         await this.#joinIfNeeded()
         this.#backoff.succeeded()
-        if (!this.#hasToJoin) await this.#wake.wait(LONG_MS)
+        if (!this.#hasToJoin) await this.#pause.wait(LONG_MS)
       } catch (error) {
         if (this.#isClosed) return
         this.#failed(error)
-        await this.#wake.wait(this.#backoff.nextMs())
+        await this.#pause.wait(this.#backoff.nextMs())
       }
     }
   }
